@@ -1,0 +1,1 @@
+//! The general checks: one witness held against another.

@@ -1,0 +1,1 @@
+//! The vocabulary of seaworthy: system file, ids, exchanges, spans, faults, findings, verdicts.

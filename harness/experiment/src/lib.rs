@@ -1,0 +1,1 @@
+//! Flows and faults: drives a running system and gathers its evidence.

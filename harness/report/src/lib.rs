@@ -1,0 +1,1 @@
+//! One verdict rendered: terminal, JSON, JUnit.

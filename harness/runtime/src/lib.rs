@@ -1,0 +1,1 @@
+//! Starts systems: processes now, containers and attached systems behind the same trait.

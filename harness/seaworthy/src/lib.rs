@@ -1,0 +1,1 @@
+//! Is this set of services fit to ship? One verdict with evidence.

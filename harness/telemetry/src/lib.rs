@@ -1,0 +1,1 @@
+//! OTLP receiver, telemetry store, causal completeness and TraceQL.

@@ -1,0 +1,1 @@
+//! The data plane of seaworthy: one proxy per edge, fault rules, exchange log.
