@@ -1,0 +1,288 @@
+//! The model of `seaworthy.yaml`, version 1: services, ports, calls, ingress.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::facts::{CheckSettings, Facts};
+use crate::ids::{EdgeId, ServiceName};
+use crate::time::HumanDuration;
+
+/// A set of services, as `seaworthy.yaml` describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct System {
+    /// The version of this format; 1.
+    pub version: u32,
+    /// The system's name, for reports.
+    pub name: String,
+    /// The services by name. There must be at least one.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// Where the world comes in.
+    #[serde(default)]
+    pub ingress: BTreeMap<ServiceName, Ingress>,
+    /// Flow files: paths relative to the system file; `*` stands for any file name part.
+    #[serde(default)]
+    pub flows: Vec<String>,
+    /// How telemetry is asked for.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+    /// What no one can infer from watching.
+    #[serde(default)]
+    pub facts: Facts,
+    /// Which checks are run, with which thresholds, and checks of your own.
+    #[serde(default)]
+    pub checks: CheckSettings,
+    /// Where the file lies; paths in it are relative to this folder.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub folder: PathBuf,
+    /// The file itself, for locations in findings.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub file: PathBuf,
+}
+
+/// How an instance of a service is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Process {
+    /// A binary of the Cargo workspace that the system file lies in; built once, before anything starts.
+    Cargo {
+        /// The binary's name.
+        cargo: String,
+    },
+    /// Any program with its arguments. A relative path with a `/` is relative to the system file.
+    Command {
+        /// The program and its arguments.
+        command: Vec<String>,
+    },
+}
+
+/// One deployable of the system.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Service {
+    /// Run it as a process of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+    /// Run it as a container from this image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Build the image from this folder (with a Dockerfile) first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// It runs already, here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its ports by name, with what is spoken there.
+    #[serde(default)]
+    pub ports: BTreeMap<String, PortProtocol>,
+    /// Its environment. Besides PATH it gets this, the calls' variables and OpenTelemetry's, and nothing else.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Files that are written into its working folder before it starts: relative path → content.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// How to ask whether it is well.
+    #[serde(default)]
+    pub health: Health,
+    /// Whether it exports telemetry.
+    #[serde(default)]
+    pub telemetry: TelemetryMode,
+    /// What its log lines on stdout are; not said: not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<LogFormat>,
+    /// Whom it calls: `provider` or `provider.port` → the variable that gets the edge's URL. May be cyclic.
+    #[serde(default)]
+    pub calls: BTreeMap<String, Call>,
+    /// Services that must be ready before it starts. Must not be cyclic.
+    #[serde(default)]
+    pub after: Vec<ServiceName>,
+    /// Keys that are different on one runtime; merged over the service when that runtime is chosen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub on: BTreeMap<RunKind, Box<Service>>,
+}
+
+impl Service {
+    /// Whether spans, logs and metrics are expected of it.
+    pub fn has_telemetry(&self) -> bool {
+        self.telemetry == TelemetryMode::Otlp
+    }
+
+    /// The port's name if there is exactly one.
+    pub fn only_port(&self) -> Option<&str> {
+        let mut names = self.ports.keys();
+        names.next().filter(|_| self.ports.len() == 1).map(String::as_str)
+    }
+
+    /// The port that answers HTTP health probes: the one that `health.port` names, else `http`, else the only one
+    /// that speaks HTTP.
+    pub fn health_port(&self) -> Option<&str> {
+        if let Some(port) = &self.health.port {
+            return Some(port);
+        }
+        let speaks_http = |(_, protocol): &(&String, &PortProtocol)| **protocol == PortProtocol::Http;
+        let mut http = self.ports.iter().filter(speaks_http);
+        match (self.ports.get_key_value("http"), http.next(), http.next()) {
+            (Some((name, _)), ..) | (None, Some((name, _)), None) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// A runtime that `--on` can choose.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, Default,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum RunKind {
+    /// Local processes.
+    #[default]
+    Process,
+    /// Containers.
+    Docker,
+    /// Services that run already.
+    Attach,
+}
+
+/// What is spoken on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PortProtocol {
+    /// HTTP/1.1 or HTTP/2 over cleartext.
+    Http,
+    /// gRPC over cleartext HTTP/2.
+    Grpc,
+    /// Bytes.
+    Tcp,
+}
+
+/// The variable that gets an edge's URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Call {
+    /// Its name; the value is `http://127.0.0.1:PORT`.
+    Env(String),
+    /// Its name and a template for the value, in which `${url}`, `${host}` and `${port}` are the edge's.
+    Template {
+        /// The variable.
+        env: String,
+        /// Its value.
+        value: String,
+    },
+    /// No variable: the edge is configured by `${edge.ID.url}` elsewhere.
+    None(()),
+}
+
+/// How to ask a service whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Health {
+    /// The path that answers 2xx when it can do its work; without it, an accepted connection is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// The path that answers 2xx while the process is sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<String>,
+    /// Which port to ask; see [`Service::health_port`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// How long it may take to get ready; 30 s unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<HumanDuration>,
+}
+
+/// Whether a service exports telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum TelemetryMode {
+    /// OTLP to the harness's receiver; absence is a finding.
+    #[default]
+    Otlp,
+    /// None: checks that need it are skipped for this service.
+    None,
+}
+
+/// What a service's lines on stdout are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line.
+    Json,
+    /// Anything.
+    Text,
+}
+
+/// A way in from the world.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ingress {
+    /// Which port; the only one unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+}
+
+/// How services are asked for telemetry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Telemetry {
+    /// The value of OTEL_EXPORTER_OTLP_PROTOCOL: `grpc`, `http/protobuf` or `http/json`.
+    pub protocol: String,
+    /// How long services may hold spans and logs back; sets OTEL_BSP_SCHEDULE_DELAY and
+    /// OTEL_BLRP_SCHEDULE_DELAY.
+    pub export_delay: HumanDuration,
+    /// How long evidence may take beyond that before a trace counts as incomplete.
+    pub patience: HumanDuration,
+    /// Sets OTEL_METRIC_EXPORT_INTERVAL.
+    pub metric_interval: HumanDuration,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            protocol: "http/protobuf".to_owned(),
+            export_delay: HumanDuration::millis(100),
+            patience: HumanDuration::millis(3000),
+            metric_interval: HumanDuration::millis(1000),
+        }
+    }
+}
+
+impl System {
+    /// Every declared edge: calls between services and ingress. Ports are filled in where the provider has
+    /// several.
+    pub fn edges(&self) -> Vec<EdgeId> {
+        let mut edges = Vec::new();
+        for (provider, ingress) in &self.ingress {
+            edges.push(self.edge(crate::ids::INGRESS, provider.as_str(), ingress.port.as_deref()));
+        }
+        for (consumer, service) in &self.services {
+            for target in service.calls.keys() {
+                let (provider, port) = match target.split_once('.') {
+                    Some((provider, port)) => (provider, Some(port)),
+                    None => (target.as_str(), None),
+                };
+                edges.push(self.edge(consumer.as_str(), provider, port));
+            }
+        }
+        edges
+    }
+
+    /// The edge in its canonical form: the port is named only when the provider has several.
+    pub fn edge(&self, consumer: &str, provider: &str, port: Option<&str>) -> EdgeId {
+        let edge = EdgeId::new(consumer, provider);
+        let several = self.services.get(provider).is_some_and(|service| service.ports.len() > 1);
+        match port {
+            Some(port) if several => edge.with_port(port),
+            _ => edge,
+        }
+    }
+
+    /// The canonical edges that a pattern (with or without port) covers.
+    pub fn edges_like(&self, pattern: &EdgeId) -> Vec<EdgeId> {
+        self.edges().into_iter().filter(|edge| edge.is_covered_by(pattern)).collect()
+    }
+}

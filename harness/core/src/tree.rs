@@ -1,0 +1,1 @@
+//! A trace as a tree that prints the same in every run.
