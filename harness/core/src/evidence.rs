@@ -1,6 +1,6 @@
 //! What checks read: the evidence of a run, final or provisional.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -183,6 +183,9 @@ pub struct EvidenceSet {
     pub completeness: BTreeMap<TraceId, Completeness>,
     /// See [`Evidence::finality`].
     pub finality: Finality,
+    /// Traces of a batch in which a control was disturbed. They happened, so they are counted, but nothing is
+    /// concluded from them: see [`EvidenceSet::without_void`].
+    pub void: BTreeSet<TraceId>,
     exchanges_by_trace: HashMap<TraceId, Vec<usize>>,
     spans_by_trace: HashMap<TraceId, Vec<usize>>,
 }
@@ -204,6 +207,7 @@ impl EvidenceSet {
             losses: Vec::new(),
             completeness: BTreeMap::new(),
             finality: Finality::Final,
+            void: BTreeSet::new(),
             exchanges_by_trace: HashMap::new(),
             spans_by_trace: HashMap::new(),
         }
@@ -232,6 +236,22 @@ impl EvidenceSet {
         for (at, span) in self.spans.iter().enumerate() {
             self.spans_by_trace.entry(span.trace_id).or_default().push(at);
         }
+    }
+
+    /// The evidence without the traces that are void. Only checks of totals need those, because a service counts
+    /// every request.
+    #[must_use]
+    pub fn without_void(&self) -> EvidenceSet {
+        let mut sound = self.clone();
+        let void = |trace: Option<TraceId>| trace.is_some_and(|trace| self.void.contains(&trace));
+        sound.exchanges.retain(|exchange| !void(exchange.trace_id()));
+        sound.spans.retain(|span| !void(Some(span.trace_id)));
+        sound.logs.retain(|log| !void(log.trace_id));
+        sound.steps.retain(|step| !void(Some(step.trace.trace_id)));
+        sound.secrets.retain(|hit| !void(hit.trace_id));
+        sound.completeness.retain(|trace, _| !void(Some(*trace)));
+        sound.index();
+        sound
     }
 
     /// The exchange of this number.
@@ -330,4 +350,9 @@ pub enum EvidenceLine {
     Secret(SecretHit),
     /// A loss.
     Loss(Loss),
+    /// A trace that is void.
+    Void {
+        /// Which.
+        trace_id: TraceId,
+    },
 }

@@ -26,6 +26,9 @@ pub struct System {
     /// Flow files: paths relative to the system file; `*` stands for any file name part.
     #[serde(default)]
     pub flows: Vec<String>,
+    /// Values for `${var.NAME}` in all flows: tokens, names. A flow's own come first.
+    #[serde(default)]
+    pub vars: BTreeMap<String, String>,
     /// How telemetry is asked for.
     #[serde(default)]
     pub telemetry: Telemetry,

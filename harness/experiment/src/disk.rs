@@ -1,0 +1,224 @@
+//! Evidence on disk: a folder with
+//!
+//! | file | holds |
+//! |---|---|
+//! | `evidence.jsonl` | one [`EvidenceLine`] per line; the first is the header |
+//! | `system.json` | the system as it was judged, secrets redacted, and where its proxies listened |
+//!
+//! The format is additive within a major of [`SCHEMA_VERSION`].
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use seaworthy_core::evidence::{EvidenceLine, EvidenceSet};
+use seaworthy_core::ids::EdgeId;
+use seaworthy_core::secret;
+use seaworthy_core::system::System;
+use serde::{Deserialize, Serialize};
+
+/// The version of the evidence format.
+pub const SCHEMA_VERSION: &str = "1.0";
+/// No line of evidence is longer than this; a longer one is an error, not a reason to run out of memory.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// Why evidence could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// The file system refused.
+    #[error("could not {what} {path}: {source}")]
+    Io {
+        /// `write`, `read`.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line is not what this format has.
+    #[error("could not read {path}:{line}: {reason}")]
+    Line {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        reason: String,
+    },
+    /// Written by a later major version.
+    #[error("could not read {path}: it has evidence format {found}, and this seaworthy reads {SCHEMA_VERSION}; use the version that wrote it")]
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+}
+
+/// What besides the evidence itself is needed to judge it again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Judged {
+    /// The system, with secrets in its environment redacted.
+    pub system: System,
+    /// The folder that the system file lies in.
+    pub folder: PathBuf,
+    /// The system file.
+    pub file: PathBuf,
+    /// Where its proxies listened.
+    pub proxies: Vec<(EdgeId, SocketAddr)>,
+}
+
+/// Writes evidence into `folder`, which is made if it is not there.
+///
+/// # Errors
+/// What the file system refuses.
+pub fn write(
+    folder: &Path,
+    evidence: &EvidenceSet,
+    proxies: &BTreeMap<EdgeId, SocketAddr>,
+    run: &str,
+    anchor_unix_nanos: u64,
+) -> Result<(), DiskError> {
+    let io = |what, path: &Path| {
+        let path = path.to_owned();
+        move |source| DiskError::Io { what, path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(io("make", folder))?;
+    let path = folder.join("evidence.jsonl");
+    let mut out = BufWriter::new(File::create(&path).map_err(io("write", &path))?);
+    let header = EvidenceLine::Header {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        run: run.to_owned(),
+        anchor_unix_nanos,
+        finality: evidence.finality,
+    };
+    for line in std::iter::once(header).chain(lines(evidence)) {
+        serde_json::to_writer(&mut out, &line).map_err(std::io::Error::from).map_err(io("write", &path))?;
+        out.write_all(b"\n").map_err(io("write", &path))?;
+    }
+    out.flush().map_err(io("write", &path))?;
+
+    let path = folder.join("system.json");
+    let mut system = evidence.system.clone();
+    redact_system(&mut system);
+    let judged = Judged {
+        folder: system.folder.clone(),
+        file: system.file.clone(),
+        system,
+        proxies: proxies.iter().map(|(edge, address)| (edge.clone(), *address)).collect(),
+    };
+    let text = serde_json::to_vec_pretty(&judged).map_err(std::io::Error::from).map_err(io("write", &path))?;
+    std::fs::write(&path, text).map_err(io("write", &path))
+}
+
+/// Reads evidence back and works out completeness anew.
+///
+/// # Errors
+/// A file that is missing, was written by a later version, or has a line that is none of ours.
+pub fn read(folder: &Path) -> Result<EvidenceSet, DiskError> {
+    let path = folder.join("system.json");
+    let text = std::fs::read(&path).map_err(|source| DiskError::Io { what: "read", path: path.clone(), source })?;
+    let judged: Judged = serde_json::from_slice(&text).map_err(|error| DiskError::Line {
+        path,
+        line: error.line(),
+        reason: error.to_string(),
+    })?;
+    let mut system = judged.system;
+    system.folder = judged.folder;
+    system.file = judged.file;
+    let mut evidence = EvidenceSet::empty(system);
+
+    let path = folder.join("evidence.jsonl");
+    let io = |source| DiskError::Io { what: "read", path: path.clone(), source };
+    let mut input = BufReader::new(File::open(&path).map_err(io)?);
+    let mut text = String::new();
+    for number in 1.. {
+        text.clear();
+        let read = input.by_ref().take(LONGEST_LINE).read_line(&mut text).map_err(io)?;
+        if read == 0 {
+            break;
+        }
+        let wrong = |reason: String| DiskError::Line { path: path.clone(), line: number, reason };
+        if read as u64 == LONGEST_LINE {
+            return Err(wrong(format!("the line is longer than {LONGEST_LINE} bytes")));
+        }
+        let line = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        match line {
+            EvidenceLine::Header { schema_version, finality, .. } => {
+                if schema_version.split('.').next() != SCHEMA_VERSION.split('.').next() {
+                    return Err(DiskError::Version { path: path.clone(), found: schema_version });
+                }
+                evidence.finality = finality;
+            }
+            other => add(&mut evidence, other),
+        }
+    }
+    evidence.index();
+    crate::session::judge_completeness(&mut evidence, &judged.proxies.into_iter().collect());
+    Ok(evidence)
+}
+
+fn lines(evidence: &EvidenceSet) -> impl Iterator<Item = EvidenceLine> {
+    let exchanges = evidence.exchanges.iter().map(|each| EvidenceLine::Exchange(Box::new(each.clone())));
+    let spans = evidence.spans.iter().map(|each| EvidenceLine::Span(Box::new(each.clone())));
+    let logs = evidence.logs.iter().map(|each| EvidenceLine::Log(Box::new(each.clone())));
+    let output = evidence.output.iter().map(|each| EvidenceLine::Output(each.clone()));
+    let metrics = evidence.metrics.iter().map(|each| EvidenceLine::Metric(Box::new(each.clone())));
+    let instances = evidence.instances.iter().map(|each| EvidenceLine::Instance(each.clone()));
+    let faults = evidence.faults.iter().map(|each| EvidenceLine::Fault(Box::new(each.clone())));
+    let steps = evidence.steps.iter().map(|each| EvidenceLine::Step(Box::new(each.clone())));
+    let secrets = evidence.secrets.iter().map(|each| EvidenceLine::Secret(each.clone()));
+    let losses = evidence.losses.iter().map(|each| EvidenceLine::Loss(each.clone()));
+    let void = evidence.void.iter().map(|trace| EvidenceLine::Void { trace_id: *trace });
+    exchanges
+        .chain(spans)
+        .chain(logs)
+        .chain(output)
+        .chain(metrics)
+        .chain(instances)
+        .chain(faults)
+        .chain(steps)
+        .chain(secrets)
+        .chain(losses)
+        .chain(void)
+}
+
+fn add(evidence: &mut EvidenceSet, line: EvidenceLine) {
+    match line {
+        EvidenceLine::Header { .. } => {}
+        EvidenceLine::Exchange(each) => evidence.exchanges.push(*each),
+        EvidenceLine::Span(each) => evidence.spans.push(*each),
+        EvidenceLine::Log(each) => evidence.logs.push(*each),
+        EvidenceLine::Output(each) => evidence.output.push(each),
+        EvidenceLine::Metric(each) => evidence.metrics.push(*each),
+        EvidenceLine::Instance(each) => evidence.instances.push(each),
+        EvidenceLine::Fault(each) => evidence.faults.push(*each),
+        EvidenceLine::Step(each) => evidence.steps.push(*each),
+        EvidenceLine::Secret(each) => evidence.secrets.push(each),
+        EvidenceLine::Loss(each) => evidence.losses.push(each),
+        EvidenceLine::Void { trace_id } => {
+            evidence.void.insert(trace_id);
+        }
+    }
+}
+
+/// Replaces what looks like a secret in the environment and in flows' variables. A variable whose name says that
+/// it is one loses its whole value.
+fn redact_system(system: &mut System) {
+    let redact = |key: &str, value: &mut String| {
+        let named = format!("{key}={value}");
+        let (clean, found) = secret::redact(&named);
+        if !found.is_empty() {
+            *value = clean.strip_prefix(&format!("{key}=")).unwrap_or(&clean).to_owned();
+        }
+    };
+    for service in system.services.values_mut() {
+        service.env.iter_mut().for_each(|(key, value)| redact(key, value));
+        for content in service.files.values_mut() {
+            *content = secret::redact(content).0.into_owned();
+        }
+    }
+    system.vars.iter_mut().for_each(|(key, value)| redact(key, value));
+}

@@ -1,0 +1,140 @@
+//! Ending a system in order, so that what is absent afterwards is absent for good; and gathering its evidence.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use futures_util::future::join_all;
+use seaworthy_core::evidence::{EvidenceSet, Finality, Loss};
+use seaworthy_core::ids::{ServiceName, TraceId};
+use seaworthy_core::system::System;
+use seaworthy_telemetry::{Ledger, completeness};
+
+use super::Session;
+
+impl Session {
+    /// Asks every instance to end and to flush, consumers before providers, and gathers the evidence, which is
+    /// final then. The system does not run afterwards.
+    pub async fn finish(self) -> EvidenceSet {
+        self.shut_down().await;
+        let evidence = self.gather(Finality::Final);
+        self.wire().close().await;
+        evidence
+    }
+
+    /// Ends every instance: those that others come `after` last.
+    pub async fn shut_down(&self) {
+        for level in shutdown_order(self.system()) {
+            let stopping = level.iter().map(|service| async move {
+                let instance = {
+                    let mut instances = self.instances();
+                    instances.running.get_mut(service).map(|running| {
+                        running.end_expected = true;
+                        running.instance.clone()
+                    })
+                };
+                if let Some(instance) = instance
+                    && let Err(error) = self.stop(&instance).await
+                {
+                    tracing::warn!(%instance, %error, "could not end it in order");
+                }
+            });
+            join_all(stopping).await;
+        }
+    }
+
+    /// All evidence so far.
+    pub fn gather(&self, finality: Finality) -> EvidenceSet {
+        let mut evidence = EvidenceSet::empty(self.system().clone());
+        let telemetry = self.store().snapshot();
+        let output = self.inner.runtime.output();
+        evidence.exchanges = self.wire().log().snapshot();
+        evidence.spans = telemetry.spans;
+        evidence.logs = telemetry.logs;
+        evidence.metrics = telemetry.metrics;
+        evidence.secrets = telemetry.secrets;
+        evidence.secrets.extend(output.secrets);
+        evidence.losses = telemetry.losses;
+        evidence.losses.extend(self.wire().log().losses());
+        if output.dropped > 0 {
+            evidence.losses.push(Loss {
+                what: "output lines".to_owned(),
+                why: "limit reached".to_owned(),
+                count: output.dropped,
+                service: None,
+                harmful: false,
+            });
+        }
+        evidence.output = output.lines;
+        evidence.instances = self.instance_events();
+        evidence.faults = self.wire().faults().records();
+        evidence.steps = self.steps();
+        evidence.finality = finality;
+        evidence.void = self.inner.void.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        evidence.index();
+        judge_completeness(&mut evidence, &self.wire().addresses());
+        evidence
+    }
+}
+
+/// Works out for each trace that a step started what is missing of it.
+pub fn judge_completeness(
+    evidence: &mut EvidenceSet,
+    proxies: &BTreeMap<seaworthy_core::ids::EdgeId, std::net::SocketAddr>,
+) {
+    let traces: BTreeSet<TraceId> = evidence.steps.iter().map(|step| step.trace.trace_id).collect();
+    let ledger = Ledger { system: &evidence.system, instances: &evidence.instances, proxies };
+    evidence.completeness = completeness::of_evidence(&traces, evidence, &ledger);
+}
+
+/// The services in the order in which they are ended: each level after those that come `after` its members.
+fn shutdown_order(system: &System) -> Vec<Vec<ServiceName>> {
+    let mut left: BTreeSet<&ServiceName> = system.services.keys().collect();
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let needed: BTreeSet<&ServiceName> = left
+            .iter()
+            .filter_map(|name| system.services.get(*name))
+            .flat_map(|service| &service.after)
+            .collect();
+        let mut level: Vec<ServiceName> = left.iter().filter(|name| !needed.contains(**name)).map(|name| (*name).clone()).collect();
+        if level.is_empty() {
+            // `after` is acyclic in a system that was loaded; one made by hand still ends.
+            level = left.iter().map(|name| (*name).clone()).collect();
+        }
+        left.retain(|name| !level.contains(name));
+        order.push(level);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seaworthy_core::system::Service;
+
+    #[test]
+    fn consumers_end_before_what_they_came_after() {
+        let mut system = System {
+            version: 1,
+            name: "s".to_owned(),
+            services: BTreeMap::new(),
+            ingress: BTreeMap::new(),
+            flows: Vec::new(),
+            telemetry: Default::default(),
+            facts: Default::default(),
+            checks: Default::default(),
+            folder: Default::default(),
+            file: Default::default(),
+            ..serde_json::from_value(serde_json::json!({"version": 1, "name": "s", "services": {}})).unwrap()
+        };
+        for (name, after) in [("db", vec![]), ("orders", vec!["db"]), ("gateway", vec!["orders"]), ("mail", vec![])] {
+            let after = after.into_iter().map(ServiceName::from).collect();
+            system.services.insert(name.into(), Service { after, ..Service::default() });
+        }
+        let order: Vec<Vec<String>> = shutdown_order(&system)
+            .into_iter()
+            .map(|level| level.iter().map(ToString::to_string).collect())
+            .collect();
+        assert_eq!(order, [vec!["gateway", "mail"], vec!["orders"], vec!["db"]]);
+    }
+}

@@ -1,0 +1,155 @@
+//! What an instance is started with: command, environment and files, with every address that of a proxy.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use seaworthy_core::ids::{EdgeId, InstanceId, ServiceName};
+use seaworthy_core::runtime::Launch;
+use seaworthy_core::system::interpolate::{self, Placeholder};
+use seaworthy_core::system::{Call, Process, Service, System};
+
+/// Why a service's start could not be put together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LaunchError {
+    /// A placeholder stands for nothing.
+    #[error("could not fill in {place} of service `{service}`: {reason}")]
+    Placeholder {
+        /// Whose.
+        service: ServiceName,
+        /// Where: `env.PORT`, `command`, `files.config.toml`.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+    /// The service cannot be run as a process.
+    #[error("could not start service `{0}`: it has no `process:`; add `process: {{cargo: BIN}}` or `process: {{command: [PROGRAM]}}`")]
+    NoProcess(ServiceName),
+    /// The binary was not built.
+    #[error("could not start service `{service}`: no binary `{binary}` was built")]
+    NotBuilt {
+        /// Whose.
+        service: ServiceName,
+        /// Which.
+        binary: String,
+    },
+}
+
+/// Everything that is known when an instance is started, but for its own ports.
+pub(super) struct Surroundings<'a> {
+    pub(super) system: &'a System,
+    pub(super) addresses: &'a BTreeMap<EdgeId, SocketAddr>,
+    pub(super) receiver: SocketAddr,
+    pub(super) executables: &'a BTreeMap<String, PathBuf>,
+}
+
+impl Surroundings<'_> {
+    /// Puts together what `instance` of the service `name` is started with.
+    pub(super) fn launch(
+        &self,
+        name: &ServiceName,
+        service: &Service,
+        instance: InstanceId,
+    ) -> Result<Launch, LaunchError> {
+        let fill = |place: &str, text: &str| {
+            let value = |placeholder: &Placeholder| self.value(name, placeholder);
+            interpolate::resolve_partly(text, &value).map_err(|error| LaunchError::Placeholder {
+                service: name.clone(),
+                place: place.to_owned(),
+                reason: error.to_string(),
+            })
+        };
+        let mut env = self.telemetry_env(name, service, &instance);
+        for (target, call) in &service.calls {
+            if let Some((key, value)) = self.call_env(name, target, call) {
+                env.insert(key, value);
+            }
+        }
+        for (key, value) in &service.env {
+            env.insert(key.clone(), fill(&format!("env.{key}"), value)?);
+        }
+        let mut files = BTreeMap::new();
+        for (path, content) in &service.files {
+            files.insert(path.clone(), fill(&format!("files.{path}"), content)?);
+        }
+        let command = match &service.process {
+            Some(Process::Cargo { cargo }) => {
+                let built = self.executables.get(cargo);
+                let built = built
+                    .ok_or_else(|| LaunchError::NotBuilt { service: name.clone(), binary: cargo.clone() })?;
+                vec![built.to_string_lossy().into_owned()]
+            }
+            Some(Process::Command { command }) => {
+                let mut command =
+                    command.iter().map(|part| fill("command", part)).collect::<Result<Vec<_>, _>>()?;
+                if let Some(program) = command.first_mut()
+                    && program.contains('/')
+                {
+                    *program = self.system.folder.join(&*program).to_string_lossy().into_owned();
+                }
+                command
+            }
+            None => return Err(LaunchError::NoProcess(name.clone())),
+        };
+        Ok(Launch { service: name.clone(), instance, command, env, files, ports: service.ports.clone() })
+    }
+
+    fn telemetry_env(&self, name: &ServiceName, service: &Service, instance: &InstanceId) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        if !service.has_telemetry() {
+            return env;
+        }
+        let settings = &self.system.telemetry;
+        let delay = settings.export_delay.0.as_millis().to_string();
+        for (key, value) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.receiver)),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", settings.protocol.clone()),
+            ("OTEL_SERVICE_NAME", name.to_string()),
+            ("OTEL_RESOURCE_ATTRIBUTES", format!("service.instance.id={instance}")),
+            ("OTEL_BSP_SCHEDULE_DELAY", delay.clone()),
+            ("OTEL_BLRP_SCHEDULE_DELAY", delay),
+            ("OTEL_METRIC_EXPORT_INTERVAL", settings.metric_interval.0.as_millis().to_string()),
+        ] {
+            env.insert(key.to_owned(), value);
+        }
+        env
+    }
+
+    fn call_env(&self, consumer: &ServiceName, target: &str, call: &Call) -> Option<(String, String)> {
+        let address = self.call_address(consumer, target)?;
+        match call {
+            Call::Env(key) => Some((key.clone(), format!("http://{address}"))),
+            Call::Template { env, value } => Some((
+                env.clone(),
+                value
+                    .replace("${url}", &format!("http://{address}"))
+                    .replace("${host}", &address.ip().to_string())
+                    .replace("${port}", &address.port().to_string()),
+            )),
+            Call::None(()) => None,
+        }
+    }
+
+    fn call_address(&self, consumer: &ServiceName, target: &str) -> Option<SocketAddr> {
+        let (provider, port) = match target.split_once('.') {
+            Some((provider, port)) => (provider, Some(port)),
+            None => (target, None),
+        };
+        self.addresses.get(&self.system.edge(consumer.as_str(), provider, port)).copied()
+    }
+
+    /// What a placeholder stands for; `None` for the instance's own ports, which the runtime fills in.
+    fn value(&self, consumer: &ServiceName, placeholder: &Placeholder) -> Option<String> {
+        match placeholder {
+            Placeholder::Port(_) => None,
+            Placeholder::Env { name, default } => std::env::var(name).ok().or_else(|| default.clone()),
+            Placeholder::Edge { id, part } => {
+                let address = match id.parse::<EdgeId>() {
+                    Ok(edge) => self.addresses.get(&edge).copied(),
+                    Err(_) => self.call_address(consumer, id),
+                }?;
+                Some(part.of(address))
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A system that runs: its proxies, its receiver, its instances, and what was seen of it so far.
+
+mod complete;
+mod finish;
+mod launch;
+mod start;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use seaworthy_core::evidence::StepRecord;
+use seaworthy_core::ids::{EdgeId, InstanceId, PROBE, ServiceName, TraceId};
+use seaworthy_core::instance::{InstanceEvent, InstanceFault};
+use seaworthy_core::runtime::{Exit, Runtime, RuntimeError};
+use seaworthy_core::system::System;
+use seaworthy_core::time::RunClock;
+use seaworthy_telemetry::{Receiver, Store};
+use seaworthy_wire::Wire;
+use tokio::sync::watch;
+
+pub use launch::LaunchError;
+
+/// Why a system did not start. Nothing was judged: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A proxy could not be opened.
+    #[error("could not open a proxy: {0}")]
+    Wire(#[from] seaworthy_wire::WireError),
+    /// The OTLP receiver could not be opened.
+    #[error("could not open the OTLP receiver: {0}")]
+    Receiver(#[from] seaworthy_telemetry::ReceiverError),
+    /// The environment, command or files of a service could not be made.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// An instance did not start or did not get ready.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+}
+
+/// One running copy of a service, and how many there were before it.
+#[derive(Debug, Clone)]
+struct Running {
+    instance: InstanceId,
+    ports: BTreeMap<String, SocketAddr>,
+    /// The harness sent it a signal; its end is no surprise.
+    end_expected: bool,
+}
+
+/// Instances of all services.
+#[derive(Debug, Default)]
+struct Instances {
+    running: BTreeMap<ServiceName, Running>,
+    /// How many instances each service has had.
+    count: BTreeMap<ServiceName, u32>,
+}
+
+/// A running system with everything that watches it. Cheap to clone; the last clone that goes ends the system.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    system: System,
+    clock: RunClock,
+    wire: Wire,
+    store: Store,
+    receiver: Receiver,
+    runtime: Arc<dyn Runtime>,
+    /// Executables of `process: {cargo: …}` services, by binary name.
+    executables: BTreeMap<String, PathBuf>,
+    client: reqwest::Client,
+    instances: Mutex<Instances>,
+    steps: Mutex<Vec<StepRecord>>,
+    void: Mutex<BTreeSet<TraceId>>,
+    /// Services of which an instance died without the harness's doing.
+    deaths: watch::Sender<Vec<(ServiceName, String)>>,
+}
+
+impl Session {
+    /// What was declared.
+    pub fn system(&self) -> &System {
+        &self.inner.system
+    }
+
+    /// The run's clock.
+    pub fn clock(&self) -> &RunClock {
+        &self.inner.clock
+    }
+
+    /// The proxies.
+    pub fn wire(&self) -> &Wire {
+        &self.inner.wire
+    }
+
+    /// The harness's own HTTP client: no retries, no redirects, no proxies from the environment.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.inner.client
+    }
+
+    /// The telemetry received so far.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Where services send their telemetry.
+    pub fn receiver_address(&self) -> SocketAddr {
+        self.inner.receiver.address()
+    }
+
+    /// Where the edge's proxy listens. Patterns without port find the edge too when only one fits.
+    pub fn address(&self, edge: &EdgeId) -> Option<SocketAddr> {
+        self.wire().address(edge).or_else(|| {
+            let addresses = self.wire().addresses();
+            let mut fitting = addresses.iter().filter(|(have, _)| have.is_covered_by(edge));
+            let first = fitting.next().map(|(_, address)| *address);
+            first.filter(|_| fitting.next().is_none())
+        })
+    }
+
+    /// The edge on which the harness itself talks to a service: `probe -> orders`.
+    pub fn probe_edge(&self, service: &ServiceName) -> Option<EdgeId> {
+        let port = self.system().services.get(service)?.health_port()?;
+        Some(self.system().edge(PROBE, service.as_str(), Some(port)))
+    }
+
+    /// Notes how a step went.
+    pub fn record(&self, step: StepRecord) {
+        self.inner.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+    }
+
+    /// The steps so far.
+    pub fn steps(&self) -> Vec<StepRecord> {
+        self.inner.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Declares all steps from the one numbered `from` void: a control among them was disturbed. Returns how many.
+    pub fn void_steps(&self, from: usize) -> usize {
+        let steps = self.steps();
+        let gone = steps.get(from..).unwrap_or_default();
+        let mut void = self.inner.void.lock().unwrap_or_else(PoisonError::into_inner);
+        void.extend(gone.iter().map(|step| step.trace.trace_id));
+        gone.len()
+    }
+
+    /// What happened to instances so far.
+    pub fn instance_events(&self) -> Vec<InstanceEvent> {
+        self.inner.runtime.events()
+    }
+
+    /// The instance of a service that runs now.
+    pub fn instance(&self, service: &ServiceName) -> Option<InstanceId> {
+        self.instances().running.get(service).map(|running| running.instance.clone())
+    }
+
+    /// The ports of a service's running instance.
+    pub fn ports(&self, service: &ServiceName) -> BTreeMap<String, SocketAddr> {
+        self.instances().running.get(service).map(|running| running.ports.clone()).unwrap_or_default()
+    }
+
+    /// Services that died by themselves, with how; the channel tells when one more does.
+    pub fn deaths(&self) -> watch::Receiver<Vec<(ServiceName, String)>> {
+        self.inner.deaths.subscribe()
+    }
+
+    /// Carries out a fault on the running instance of a service and says on which. `kill` and `term` return
+    /// when the signal is sent; `restart` when the new instance is ready (its id is returned).
+    ///
+    /// # Errors
+    /// No instance runs, or the signal could not be sent, or the new instance does not get ready.
+    pub async fn inject(&self, service: &ServiceName, fault: InstanceFault) -> Result<InstanceId, RuntimeError> {
+        let instance = {
+            let mut instances = self.instances();
+            let running = instances.running.get_mut(service);
+            let running = running.ok_or_else(|| RuntimeError::NoInstance(service.as_str().into()))?;
+            running.end_expected = true;
+            running.instance.clone()
+        };
+        match fault {
+            InstanceFault::Kill | InstanceFault::Term => self.inner.runtime.inject(&instance, fault).await?,
+            InstanceFault::Restart => {
+                self.inner.runtime.stop(&instance, self.shutdown_grace()).await?;
+                return self.start_again(service).await;
+            }
+        }
+        Ok(instance)
+    }
+
+    /// Returns when the instance has ended.
+    ///
+    /// # Errors
+    /// There never was such an instance.
+    pub async fn ended(&self, instance: &InstanceId) -> Result<Exit, RuntimeError> {
+        self.inner.runtime.ended(instance).await
+    }
+
+    /// Ends an instance that should have ended: asks, waits, then kills.
+    ///
+    /// # Errors
+    /// There never was such an instance.
+    pub async fn stop(&self, instance: &InstanceId) -> Result<Exit, RuntimeError> {
+        self.inner.runtime.stop(instance, self.shutdown_grace()).await
+    }
+
+    /// Whether the service answers its readiness probe now.
+    pub async fn probe_ready(&self, service: &ServiceName) -> bool {
+        self.probe(service).await.is_ok()
+    }
+
+    fn shutdown_grace(&self) -> std::time::Duration {
+        let declared = self.system().facts.shutdown.map(|shutdown| shutdown.0);
+        declared.unwrap_or(std::time::Duration::from_secs(10))
+    }
+
+    fn instances(&self) -> std::sync::MutexGuard<'_, Instances> {
+        self.inner.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

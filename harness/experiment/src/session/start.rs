@@ -1,0 +1,278 @@
+//! Bringing a system up: proxies first, then the receiver, then instances, each as soon as what it waits for is
+//! ready.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use seaworthy_core::ids::{EdgeId, InstanceId, PROBE, ServiceName};
+use seaworthy_core::instance::InstanceEventKind;
+use seaworthy_core::runtime::{Runtime, RuntimeError};
+use seaworthy_core::system::{Service, System};
+use seaworthy_core::time::RunClock;
+use seaworthy_telemetry::{Receiver, ReceiverLimits, Store, StoreLimits};
+use seaworthy_wire::{Upstream, Wire, WireConfig};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::launch::Surroundings;
+use super::{Inner, Instances, Running, Session, StartError};
+
+/// How long a service may take to get ready unless it declares a deadline.
+const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long one readiness probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between readiness probes.
+const PROBE_INTERVAL: Duration = Duration::from_millis(15);
+/// How often a service is started with fresh ports when its port was taken meanwhile.
+const PORT_TRIES: u32 = 5;
+
+impl Session {
+    /// Opens a proxy on every edge and the receiver, starts every service, and returns when all are ready.
+    /// `executables` are the binaries of `process: {cargo: …}` services by name.
+    ///
+    /// # Errors
+    /// The first service that does not start or does not get ready; all others are ended.
+    pub async fn start(
+        system: System,
+        clock: RunClock,
+        runtime: Arc<dyn Runtime>,
+        executables: BTreeMap<String, PathBuf>,
+    ) -> Result<Session, StartError> {
+        let correlation = system.facts.correlation.clone().unwrap_or_default();
+        let wire = Wire::new(clock, WireConfig { correlation_headers: correlation.headers, ..WireConfig::default() });
+        let store = Store::new(clock, StoreLimits::default());
+        let receiver = Receiver::start(store.clone(), ReceiverLimits::default()).await?;
+        for edge in system.edges() {
+            let protocol = port_of(&system, &edge).and_then(|(service, port)| service.ports.get(port).copied());
+            wire.open(edge, protocol.unwrap_or(seaworthy_core::system::PortProtocol::Http)).await?;
+        }
+        for (name, service) in &system.services {
+            if let Some(port) = service.health_port() {
+                let edge = system.edge(PROBE, name.as_str(), Some(port));
+                wire.open(edge, seaworthy_core::system::PortProtocol::Http).await?;
+            }
+        }
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| RuntimeError::Io {
+                what: "make an HTTP client".to_owned(),
+                source: std::io::Error::other(error),
+            })?;
+        let names: Vec<ServiceName> = system.services.keys().cloned().collect();
+        let session = Session {
+            inner: Arc::new(Inner {
+                system,
+                clock,
+                wire,
+                store,
+                receiver,
+                runtime,
+                executables,
+                client,
+                instances: Mutex::new(Instances::default()),
+                steps: Mutex::new(Vec::new()),
+                void: Mutex::default(),
+                deaths: watch::Sender::new(Vec::new()),
+            }),
+        };
+        session.start_all(&names).await?;
+        Ok(session)
+    }
+
+    /// Starts each service when those that it comes `after` are ready; independent ones at once.
+    async fn start_all(&self, names: &[ServiceName]) -> Result<(), StartError> {
+        let ready: BTreeMap<&ServiceName, watch::Sender<bool>> =
+            names.iter().map(|name| (name, watch::Sender::new(false))).collect();
+        let ready = &ready;
+        try_join_all(names.iter().map(|name| async move {
+            let after = self.system().services.get(name).map(|service| service.after.as_slice()).unwrap_or_default();
+            for other in after {
+                if let Some(other) = ready.get(other) {
+                    // An error means that the sender is gone, and senders outlive this.
+                    let _ = other.subscribe().wait_for(|ready| *ready).await;
+                }
+            }
+            self.start_service(name).await?;
+            if let Some(sender) = ready.get(name) {
+                sender.send_replace(true);
+            }
+            Ok::<_, StartError>(())
+        }))
+        .await?;
+        Ok(())
+    }
+
+    /// Starts a new instance of a service, points its edges at it, and returns when it is ready.
+    ///
+    /// # Errors
+    /// It does not start or does not get ready.
+    pub async fn start_again(&self, service: &ServiceName) -> Result<InstanceId, RuntimeError> {
+        self.start_service(service).await.map_err(|error| match error {
+            StartError::Runtime(error) => error,
+            other => RuntimeError::Io { what: format!("start `{service}` again"), source: std::io::Error::other(other) },
+        })
+    }
+
+    async fn start_service(&self, name: &ServiceName) -> Result<InstanceId, StartError> {
+        let Some(service) = self.system().services.get(name) else {
+            return Err(RuntimeError::NoInstance(name.as_str().into()).into());
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.start_instance(name, service).await {
+                Err(StartError::Runtime(RuntimeError::EndedEarly { output, .. }))
+                    if tries < PORT_TRIES && seaworthy_runtime::address_in_use(&[output.clone()]) =>
+                {
+                    tracing::info!(service = %name, "its port was taken meanwhile; starting again with fresh ports");
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn start_instance(&self, name: &ServiceName, service: &Service) -> Result<InstanceId, StartError> {
+        let instance: InstanceId = {
+            let mut instances = self.instances();
+            let count = instances.count.entry(name.clone()).or_default();
+            *count += 1;
+            format!("{name}-{count}").into()
+        };
+        let addresses = self.wire().addresses();
+        let surroundings = Surroundings {
+            system: self.system(),
+            addresses: &addresses,
+            receiver: self.receiver_address(),
+            executables: &self.inner.executables,
+        };
+        let launch = surroundings.launch(name, service, instance.clone())?;
+        let started = self.inner.runtime.start(&launch).await?;
+        self.instances().running.insert(
+            name.clone(),
+            Running { instance: instance.clone(), ports: started.ports.clone(), end_expected: false },
+        );
+        for edge in addresses.keys().filter(|edge| edge.provider == *name) {
+            let port = edge.port.as_deref().or_else(|| service.only_port());
+            let address = port.and_then(|port| started.ports.get(port)).copied();
+            let upstream = address.map(|address| Upstream { address, instance: Some(instance.clone()) });
+            self.wire().set_upstream(edge, upstream);
+        }
+        self.await_ready(name, service, &instance).await?;
+        self.inner.runtime.mark_ready(&instance);
+        self.watch_for_death(name.clone(), instance.clone());
+        Ok(instance)
+    }
+
+    /// Probes until the instance is ready, has ended, or its deadline is over.
+    async fn await_ready(
+        &self,
+        name: &ServiceName,
+        service: &Service,
+        instance: &InstanceId,
+    ) -> Result<(), RuntimeError> {
+        let allowed = service.health.deadline.map_or(READY_DEADLINE, |deadline| deadline.0);
+        let deadline = Instant::now() + allowed;
+        let last = Mutex::new("no probe was answered".to_owned());
+        let probing = async {
+            let mut pace = tokio::time::interval(PROBE_INTERVAL);
+            loop {
+                pace.tick().await;
+                match self.probe(name).await {
+                    Ok(()) => return,
+                    Err(seen) => *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen,
+                }
+            }
+        };
+        let output = || self.inner.runtime.last_lines(instance, 20).join("\n");
+        tokio::select! {
+            ready = timeout_at(deadline, probing) => ready.map_err(|_| RuntimeError::NotReady {
+                service: name.clone(),
+                after: allowed,
+                last: last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+                output: output(),
+            }),
+            exit = self.inner.runtime.ended(instance) => {
+                let how = match exit? {
+                    seaworthy_core::runtime::Exit { code: Some(code), .. } => format!("exit code {code}"),
+                    seaworthy_core::runtime::Exit { signal: Some(signal), .. } => format!("signal {signal}"),
+                    _ => "for no stated reason".to_owned(),
+                };
+                Err(RuntimeError::EndedEarly { service: name.clone(), how, output: output() })
+            }
+        }
+    }
+
+    /// Asks once whether the service is ready, over its probe edge; the error says what was seen instead.
+    pub(super) async fn probe(&self, name: &ServiceName) -> Result<(), String> {
+        let Some(service) = self.system().services.get(name) else {
+            return Err("there is no such service".to_owned());
+        };
+        let (Some(path), Some(edge)) = (&service.health.ready, self.probe_edge(name)) else {
+            return self.probe_connection(name).await;
+        };
+        let Some(proxy) = self.wire().address(&edge) else {
+            return Err(format!("there is no proxy on {edge}"));
+        };
+        let url = format!("http://{proxy}{path}");
+        let sent = self.inner.client.get(url).timeout(PROBE_TIMEOUT).send();
+        match sent.await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(format!("GET {path} answered {}", answer.status())),
+            Err(error) if error.is_timeout() => Err(format!("GET {path} did not answer within {PROBE_TIMEOUT:?}")),
+            Err(_) => Err(format!("GET {path} got no answer: connection refused or reset")),
+        }
+    }
+
+    /// Without a health path, an accepted connection on each port is enough.
+    async fn probe_connection(&self, name: &ServiceName) -> Result<(), String> {
+        for (port, address) in self.ports(name) {
+            match timeout(PROBE_TIMEOUT, tokio::net::TcpStream::connect(address)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(format!("could not connect to port `{port}`: {error}")),
+                Err(_) => return Err(format!("could not connect to port `{port}` within {PROBE_TIMEOUT:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes when an instance ends that nobody asked to.
+    fn watch_for_death(&self, name: ServiceName, instance: InstanceId) {
+        let runtime = self.inner.runtime.clone();
+        let session = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            let Ok(exit) = runtime.ended(&instance).await else { return };
+            let Some(inner) = session.upgrade() else { return };
+            let session = Session { inner };
+            let expected = {
+                let instances = session.instances();
+                let running = instances.running.get(&name).filter(|running| running.instance == instance);
+                running.is_none_or(|running| running.end_expected)
+            } || session.instance_events().iter().any(|event| {
+                event.instance == instance
+                    && matches!(event.kind, InstanceEventKind::Killed | InstanceEventKind::AskedToEnd)
+            });
+            if !expected {
+                let how = match (exit.code, exit.signal) {
+                    (Some(code), _) => format!("`{instance}` ended by itself with exit code {code}"),
+                    (None, Some(signal)) => format!("`{instance}` was ended by signal {signal}"),
+                    (None, None) => format!("`{instance}` ended by itself"),
+                };
+                session.inner.deaths.send_modify(|deaths| deaths.push((name, how)));
+            }
+        });
+    }
+}
+
+/// The provider's service and the name of the port that an edge goes to.
+fn port_of<'s>(system: &'s System, edge: &'s EdgeId) -> Option<(&'s Service, &'s str)> {
+    let service = system.services.get(&edge.provider)?;
+    let port = edge.port.as_deref().or_else(|| service.only_port())?;
+    Some((service, port))
+}
