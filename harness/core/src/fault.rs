@@ -220,6 +220,12 @@ pub enum FaultRuleError {
     /// `nth: 0`, `first: 0`, a rate or distance of 0, a lease of 0.
     #[error("`{0}` must be at least 1")]
     Zero(&'static str),
+    /// Another rule of this id stands.
+    #[error("a fault rule `{0}` stands already; ids are unique among the rules installed")]
+    Taken(FaultId),
+    /// The table has as many rules as it holds.
+    #[error("{0} fault rules stand already; remove some first")]
+    TooMany(usize),
 }
 
 impl FaultRule {
