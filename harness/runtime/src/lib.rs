@@ -1,1 +1,13 @@
 //! Starts systems: processes now, containers and attached systems behind the same trait.
+//!
+//! [`process::ProcessRuntime`] implements [`seaworthy_core::runtime::Runtime`] with processes of this machine.
+//! It chooses free ports, writes files, keeps what instances print, carries out faults, and sees to it that
+//! nothing it started outlives it: not on drop, not after a panic, not when the harness is killed with SIGKILL.
+//! [`cargo::build`] turns names of binaries into executables, and [`readiness`] waits until an instance is
+//! ready, has ended, or has had its time.
+//!
+//! Other runtimes come as modules beside [`process`], behind the same trait.
+
+pub mod cargo;
+pub mod process;
+pub mod readiness;

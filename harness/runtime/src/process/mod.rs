@@ -1,0 +1,256 @@
+//! Instances as processes of this machine.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | [`ProcessRuntime`] | the runtime: knows all instances and what became of them |
+//! | `instance` | one process: spawned, waited for, signalled |
+//! | `group` | its process group with the watchdog that ends it when the harness is gone |
+//! | `output` | what it prints, within [`LINE_LIMIT`], [`LINES_LIMIT`], [`TEXT_LIMIT`] |
+//! | `ports` | free ports, each given out once |
+//! | `folder`, `program` | its working folder, its program |
+//!
+//! Nothing here needs a tokio runtime but the waiting in [`Runtime::ended`] and [`Runtime::stop`]: processes are
+//! waited for and read by threads, so they are ended and collected also when a tokio runtime goes away first.
+
+mod folder;
+mod group;
+mod instance;
+mod output;
+mod ports;
+mod program;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use seaworthy_core::ids::{InstanceId, ServiceName};
+use seaworthy_core::instance::{InstanceEvent, InstanceEventKind, InstanceFault};
+use seaworthy_core::runtime::{BoxFuture, Exit, Launch, Output, Runtime, RuntimeError, Started};
+use seaworthy_core::system::interpolate::{self, Placeholder};
+use seaworthy_core::time::RunClock;
+use tempfile::TempDir;
+
+use instance::{Instance, Prepared};
+use output::Capture;
+pub use output::{LAST_LINES, LINE_LIMIT, LINES_LIMIT, SECRETS_LIMIT, TEXT_LIMIT};
+use ports::Ports;
+
+/// How long an instance that is restarted may take to end before it is killed.
+const RESTART_GRACE: Duration = Duration::from_secs(10);
+
+/// Runs instances as processes of this machine, each in a process group of its own.
+#[derive(Debug)]
+pub struct ProcessRuntime {
+    shared: Arc<Shared>,
+    ports: Mutex<Ports>,
+    instances: Mutex<BTreeMap<InstanceId, Arc<Instance>>>,
+    /// Removed last: when no instance works in it any more.
+    folder: TempDir,
+}
+
+/// What the threads of all instances write to.
+#[derive(Debug)]
+struct Shared {
+    clock: RunClock,
+    events: Mutex<Vec<InstanceEvent>>,
+    capture: Capture,
+}
+
+impl Shared {
+    fn record(&self, service: &ServiceName, instance: &InstanceId, kind: InstanceEventKind) {
+        let mut events = locked(&self.events);
+        // Read under the lock, so that events lie in the order of their times.
+        let at = self.clock.now();
+        events.push(InstanceEvent { at, service: service.clone(), instance: instance.clone(), kind });
+    }
+}
+
+/// What a lock guards, also after a thread panicked while it held it: every write here is complete in itself.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn io_error(what: String) -> impl FnOnce(io::Error) -> RuntimeError {
+    move |source| RuntimeError::Io { what, source }
+}
+
+impl ProcessRuntime {
+    /// A runtime whose working folders lie in a new folder below `folder` (which is made if it is not there).
+    /// The new folder goes when the runtime is dropped.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(clock: RunClock, folder: impl AsRef<Path>) -> Result<Self, RuntimeError> {
+        let parent = folder.as_ref();
+        let what = || format!("make a working folder in `{}`", parent.display());
+        std::fs::create_dir_all(parent).map_err(io_error(what()))?;
+        let folder =
+            tempfile::Builder::new().prefix("seaworthy-").tempdir_in(parent).map_err(io_error(what()))?;
+        let shared = Shared { clock, events: Mutex::default(), capture: Capture::default() };
+        Ok(Self { shared: Arc::new(shared), ports: Mutex::default(), instances: Mutex::default(), folder })
+    }
+
+    /// The folder in which instances of this service work. They share it: what an instance wrote, the next one
+    /// finds.
+    pub fn folder_of(&self, service: &ServiceName) -> PathBuf {
+        self.folder.path().join(service.as_str())
+    }
+
+    /// The numbers of all process groups that are alive.
+    pub fn groups(&self) -> Vec<i32> {
+        locked(&self.instances).values().filter_map(|instance| instance.group_id()).collect()
+    }
+
+    fn instance(&self, id: &InstanceId) -> Result<Arc<Instance>, RuntimeError> {
+        let instances = locked(&self.instances);
+        instances.get(id).cloned().ok_or_else(|| RuntimeError::NoInstance(id.clone()))
+    }
+
+    fn launch(&self, launch: &Launch) -> Result<Started, RuntimeError> {
+        let prepared = self.prepare(launch)?;
+        // Held while the process is made, so that an id is never used twice.
+        let mut instances = locked(&self.instances);
+        if instances.contains_key(&launch.instance) {
+            let source = io::Error::new(io::ErrorKind::AlreadyExists, "an instance of this id was started");
+            return Err(RuntimeError::Io { what: format!("start `{}`", launch.instance), source });
+        }
+        let ports = prepared.ports.clone();
+        let (instance, pid) = Instance::start(prepared, &self.shared)?;
+        instances.insert(launch.instance.clone(), Arc::new(instance));
+        Ok(Started { ports, pid: Some(pid) })
+    }
+
+    /// Chooses ports, fills placeholders in, finds the program, writes the files.
+    fn prepare(&self, launch: &Launch) -> Result<Prepared, RuntimeError> {
+        let service = &launch.service;
+        let free = locked(&self.ports)
+            .free(launch.ports.len())
+            .map_err(io_error(format!("find free ports for `{service}`")))?;
+        let ports: BTreeMap<String, SocketAddr> = launch.ports.keys().cloned().zip(free).collect();
+        let fill = |place: &str, text: &str| {
+            let port = |placeholder: &Placeholder| match placeholder {
+                Placeholder::Port(name) => ports.get(name).map(|address| address.port().to_string()),
+                _ => None,
+            };
+            interpolate::resolve(text, &port).map_err(|error| RuntimeError::Io {
+                what: format!("fill in {place} of `{service}`"),
+                source: io::Error::new(io::ErrorKind::InvalidInput, error),
+            })
+        };
+        let command: Vec<String> =
+            launch.command.iter().map(|part| fill("the command", part)).collect::<Result<_, _>>()?;
+        let env: BTreeMap<String, String> = launch
+            .env
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), fill(&format!("the variable {name}"), value)?)))
+            .collect::<Result<_, RuntimeError>>()?;
+        let files: BTreeMap<String, String> = launch
+            .files
+            .iter()
+            .map(|(name, text)| Ok((name.clone(), fill(&format!("the file {name}"), text)?)))
+            .collect::<Result<_, RuntimeError>>()?;
+        let path = match env.get("PATH") {
+            Some(path) => Some(OsString::from(path)),
+            None => std::env::var_os("PATH"),
+        };
+        let name = command.first().map(String::as_str).unwrap_or_default();
+        let program =
+            program::find(name, path.as_deref()).map_err(|reason| program_error(service, name, reason))?;
+        let folder = self.folder_of(service);
+        folder::write(&folder, &files).map_err(io_error(format!("write the files of `{service}`")))?;
+        Ok(Prepared {
+            service: service.clone(),
+            id: launch.instance.clone(),
+            program,
+            arguments: command.into_iter().skip(1).collect(),
+            path,
+            env,
+            folder,
+            ports,
+        })
+    }
+}
+
+fn program_error(service: &ServiceName, program: &str, reason: String) -> RuntimeError {
+    RuntimeError::Program { service: service.clone(), program: program.to_owned(), reason }
+}
+
+impl Runtime for ProcessRuntime {
+    fn start<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Started, RuntimeError>> {
+        Box::pin(async move { self.launch(launch) })
+    }
+
+    fn inject<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        fault: InstanceFault,
+    ) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        Box::pin(async move {
+            match fault {
+                InstanceFault::Kill => self.instance(instance)?.send(Signal::KILL),
+                InstanceFault::Term => self.instance(instance)?.send(Signal::TERM),
+                // The caller starts the new instance: it knows what it is to be like.
+                InstanceFault::Restart => self.stop(instance, RESTART_GRACE).await.map(|_| ()),
+            }
+        })
+    }
+
+    fn ended<'a>(&'a self, instance: &'a InstanceId) -> BoxFuture<'a, Result<Exit, RuntimeError>> {
+        Box::pin(async move { self.instance(instance)?.ended().await })
+    }
+
+    fn stop<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        grace: Duration,
+    ) -> BoxFuture<'a, Result<Exit, RuntimeError>> {
+        Box::pin(async move {
+            let running = self.instance(instance)?;
+            if let Some(exit) = running.exit() {
+                return Ok(exit);
+            }
+            // It may end between the look and the signal; then it has ended, which is what was asked for.
+            let _ = running.send(Signal::TERM);
+            if let Ok(exit) = tokio::time::timeout(grace, running.ended()).await {
+                return exit;
+            }
+            let _ = running.send(Signal::KILL);
+            running.ended().await
+        })
+    }
+
+    fn mark_ready(&self, instance: &InstanceId) {
+        if let Ok(running) = self.instance(instance) {
+            self.shared.record(running.service(), instance, InstanceEventKind::Ready);
+        }
+    }
+
+    fn events(&self) -> Vec<InstanceEvent> {
+        locked(&self.shared.events).clone()
+    }
+
+    fn output(&self) -> Output {
+        self.shared.capture.output()
+    }
+
+    fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+        self.shared.capture.last(instance, lines)
+    }
+}
+
+impl Drop for ProcessRuntime {
+    fn drop(&mut self) {
+        let instances = std::mem::take(&mut *locked(&self.instances));
+        for instance in instances.values() {
+            let _ = instance.send(Signal::KILL);
+        }
+        for instance in instances.values() {
+            instance.join();
+        }
+    }
+}

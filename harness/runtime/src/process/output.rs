@@ -1,0 +1,241 @@
+//! What instances print: read line by line, without secrets, within limits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Mutex;
+
+use seaworthy_core::ids::{InstanceId, ServiceName, TraceId};
+use seaworthy_core::log::{OutputLine, Stream};
+use seaworthy_core::runtime::Output;
+use seaworthy_core::secret::{SecretHit, redact};
+use seaworthy_core::time::{Nanos, RunClock};
+
+use super::locked;
+
+/// How much of one line is kept, in bytes.
+pub const LINE_LIMIT: usize = 64 * 1024;
+/// How many lines of one instance are kept.
+pub const LINES_LIMIT: usize = 50_000;
+/// How much text of one instance is kept, in bytes.
+pub const TEXT_LIMIT: usize = 16 * 1024 * 1024;
+/// How many secrets are reported per instance.
+pub const SECRETS_LIMIT: usize = 1000;
+/// How many of the last lines of an instance are at hand, whatever else was dropped.
+pub const LAST_LINES: usize = 100;
+/// How long the text round a secret may be, in characters.
+const EXCERPT: usize = 200;
+
+/// What all instances printed.
+#[derive(Debug, Default)]
+pub(super) struct Capture {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    output: Output,
+    instances: BTreeMap<InstanceId, Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    lines: usize,
+    bytes: usize,
+    secrets: usize,
+    last: VecDeque<String>,
+}
+
+/// Who prints, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) service: ServiceName,
+    pub(super) instance: InstanceId,
+    pub(super) stream: Stream,
+}
+
+impl Capture {
+    /// Keeps every line of `from` until it ends.
+    pub(super) fn read(&self, from: impl Read, source: &Source, clock: RunClock) {
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while let Ok(Some(truncated)) = next_line(&mut from, &mut line) {
+            self.keep(source, &String::from_utf8_lossy(&line), truncated, clock.now());
+        }
+    }
+
+    fn keep(&self, source: &Source, line: &str, truncated: bool, at: Nanos) {
+        let (text, secrets) = redact(line);
+        let text = text.into_owned();
+        let mut kept = locked(&self.kept);
+        let Kept { output, instances } = &mut *kept;
+        let tally = instances.entry(source.instance.clone()).or_default();
+        if tally.last.len() == LAST_LINES {
+            tally.last.pop_front();
+        }
+        tally.last.push_back(text.clone());
+        let trace_id = if secrets.is_empty() { None } else { trace_named_in(line) };
+        for secret in secrets {
+            if tally.secrets == SECRETS_LIMIT {
+                break;
+            }
+            tally.secrets += 1;
+            output.secrets.push(SecretHit {
+                place: match source.stream {
+                    Stream::Stdout => "stdout".to_owned(),
+                    Stream::Stderr => "stderr".to_owned(),
+                },
+                excerpt: excerpt(&text, &secret.fingerprint),
+                secret,
+                service: source.service.clone(),
+                instance: Some(source.instance.clone()),
+                trace_id,
+            });
+        }
+        if tally.lines == LINES_LIMIT || tally.bytes + text.len() > TEXT_LIMIT {
+            output.dropped += 1;
+            return;
+        }
+        tally.lines += 1;
+        tally.bytes += text.len();
+        output.lines.push(OutputLine {
+            service: source.service.clone(),
+            instance: source.instance.clone(),
+            stream: source.stream,
+            at,
+            text,
+            truncated,
+        });
+    }
+
+    /// All that was kept so far.
+    pub(super) fn output(&self) -> Output {
+        locked(&self.kept).output.clone()
+    }
+
+    /// The last lines of an instance, at most [`LAST_LINES`].
+    pub(super) fn last(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+        let kept = locked(&self.kept);
+        let Some(tally) = kept.instances.get(instance) else { return Vec::new() };
+        tally.last.iter().skip(tally.last.len().saturating_sub(lines)).cloned().collect()
+    }
+}
+
+/// Reads one line without its end into `line`, of a longer one its first [`LINE_LIMIT`] bytes. Returns whether
+/// it was longer; nothing at the end of the stream.
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Option<bool>> {
+    line.clear();
+    let mut truncated = false;
+    let mut started = false;
+    loop {
+        let chunk = match from.fill_buf() {
+            Ok(chunk) => chunk,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if chunk.is_empty() {
+            return Ok(started.then_some(truncated));
+        }
+        started = true;
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        let room = LINE_LIMIT - line.len();
+        truncated |= part.len() > room;
+        line.extend_from_slice(&part[..part.len().min(room)]);
+        let read = end.map_or(chunk.len(), |end| end + 1);
+        from.consume(read);
+        if end.is_some() {
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            return Ok(Some(truncated));
+        }
+    }
+}
+
+/// The trace id that a log line names, in JSON (`"trace_id":"…"`) or as text (`trace_id=…`).
+fn trace_named_in(line: &str) -> Option<TraceId> {
+    ["trace_id", "traceId", "traceid", "trace.id"].into_iter().find_map(|key| {
+        let after = &line[line.find(key)? + key.len()..];
+        let digits = after.trim_start_matches(['"', '\\', ' ', ':', '=']);
+        digits.get(..32)?.parse().ok()
+    })
+}
+
+/// The part of a redacted line round its mark for this secret.
+fn excerpt(text: &str, fingerprint: &str) -> String {
+    let mark = text.find(fingerprint).unwrap_or_default();
+    let before = text[..mark].chars().count();
+    text.chars().skip(before.saturating_sub(EXCERPT / 2)).take(EXCERPT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capture(text: &[u8]) -> Capture {
+        let capture = Capture::default();
+        let source = Source { service: "orders".into(), instance: "orders-1".into(), stream: Stream::Stdout };
+        capture.read(text, &source, RunClock::start());
+        capture
+    }
+
+    #[test]
+    fn lines_are_kept_without_their_ends() {
+        let output = capture(b"one\r\ntwo\n\nlast without an end").output();
+        let lines: Vec<&str> = output.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(lines, ["one", "two", "", "last without an end"]);
+        assert_eq!(output.dropped, 0);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_says_so() {
+        let mut text = vec![b'x'; LINE_LIMIT * 3];
+        text.extend_from_slice(b"\nnext\n");
+        let output = capture(&text).output();
+        assert_eq!(output.lines.len(), 2);
+        assert_eq!(output.lines[0].text.len(), LINE_LIMIT);
+        assert!(output.lines[0].truncated);
+        assert_eq!((output.lines[1].text.as_str(), output.lines[1].truncated), ("next", false));
+    }
+
+    #[test]
+    fn lines_past_the_limit_are_counted_and_the_last_ones_are_still_at_hand() {
+        let text: String = (0..LINES_LIMIT + 7).map(|number| format!("{number}\n")).collect();
+        let capture = capture(text.as_bytes());
+        let output = capture.output();
+        assert_eq!((output.lines.len(), output.dropped), (LINES_LIMIT, 7));
+        let last = (LINES_LIMIT + 6).to_string();
+        assert_eq!(capture.last(&"orders-1".into(), 1), [last]);
+    }
+
+    #[test]
+    fn text_past_the_limit_is_counted() {
+        let mut text = vec![b'x'; LINE_LIMIT - 1];
+        text.push(b'\n');
+        let lines = TEXT_LIMIT / (LINE_LIMIT - 1) + 3;
+        let output = capture(&text.repeat(lines)).output();
+        assert!(output.lines.iter().map(|line| line.text.len()).sum::<usize>() <= TEXT_LIMIT);
+        assert_eq!(output.lines.len() + usize::try_from(output.dropped).unwrap(), lines);
+        assert!(output.dropped > 0);
+    }
+
+    #[test]
+    fn a_secret_is_replaced_and_reported_with_its_trace() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let line = format!(r#"{{"msg":"login","password":"correct-horse","trace_id":"{trace}"}}"#);
+        let capture = capture(line.as_bytes());
+        let output = capture.output();
+        assert!(!output.lines[0].text.contains("correct-horse"));
+        assert!(!capture.last(&"orders-1".into(), 5)[0].contains("correct-horse"));
+        let [hit] = output.secrets.as_slice() else { panic!("{:?}", output.secrets) };
+        assert_eq!(hit.place, "stdout");
+        assert_eq!(hit.trace_id, Some(trace.parse().unwrap()));
+        assert!(hit.excerpt.contains(&hit.secret.fingerprint), "{}", hit.excerpt);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_no_harm() {
+        let output = capture(b"\xff\xfe\x00 ok\n").output();
+        assert!(output.lines[0].text.ends_with(" ok"));
+    }
+}

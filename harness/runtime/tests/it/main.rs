@@ -1,0 +1,4 @@
+//! The runtime from outside: real processes, real signals.
+
+mod process;
+mod support;
