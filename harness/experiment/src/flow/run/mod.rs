@@ -1,0 +1,3 @@
+//! Running a flow on a system.
+
+pub(in crate::flow) mod rules;
