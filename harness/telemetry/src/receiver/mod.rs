@@ -1,0 +1,201 @@
+//! The OTLP receiver: gRPC and HTTP on one port of this machine.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `mod` | listens, one task for each connection, ends in order |
+//! | [`body`] | reads and inflates bodies, never more than the limits say |
+//! | [`intake`] | from a whole body to the store, the same for gRPC and HTTP |
+//! | [`http`](mod@http) | `/v1/traces`, `/v1/metrics`, `/v1/logs` |
+//! | [`grpc`] | the three `Export` calls, framed by hand |
+//! | [`rejection`] | each reason to refuse a request, with the answer that it gets |
+
+mod body;
+mod grpc;
+mod http;
+mod intake;
+mod rejection;
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{Request, Response};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::store::Store;
+
+/// What the receiver accepts at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceiverLimits {
+    /// Bytes of one request's body as sent.
+    pub wire_bytes: usize,
+    /// Bytes of one request's body after decompression.
+    pub body_bytes: usize,
+    /// Parts (spans, points, attributes, values, …) of one request: bounds what a small body may grow to.
+    pub parts: usize,
+    /// Connections at once; further ones wait.
+    pub connections: usize,
+    /// Requests whose body is read at once; further ones wait.
+    pub requests: usize,
+    /// How long a client may take to send a request's head, or its body.
+    pub patience: Duration,
+}
+
+impl Default for ReceiverLimits {
+    fn default() -> Self {
+        Self {
+            wire_bytes: 8 << 20,
+            body_bytes: 16 << 20,
+            parts: 300_000,
+            connections: 1024,
+            requests: 32,
+            patience: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Why there is no receiver.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    /// The operating system gave no port.
+    #[error("could not listen for telemetry on 127.0.0.1")]
+    Listen(#[source] std::io::Error),
+}
+
+/// An OTLP receiver that runs until it is closed or dropped.
+///
+/// Everything it accepts goes to its [`Store`]; everything it refuses is noted there as a loss.
+#[derive(Debug)]
+pub struct Receiver {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+/// How long open requests may take to end once the receiver is closed.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+impl Receiver {
+    /// Listens on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When the operating system gives no port.
+    pub async fn start(store: Store, limits: ReceiverLimits) -> Result<Receiver, ReceiverError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ReceiverError::Listen)?;
+        let address = listener.local_addr().map_err(ReceiverError::Listen)?;
+        let stop = watch::Sender::new(false);
+        let desk = Desk { store, limits, requests: Arc::new(Semaphore::new(limits.requests)) };
+        let accepting = tokio::spawn(accept(listener, desk, stop.subscribe()));
+        Ok(Receiver { address, stop, accepting })
+    }
+
+    /// Where it listens: the value for `OTEL_EXPORTER_OTLP_ENDPOINT`, after `http://`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts no more, lets requests that are being read end (for two seconds at most), and returns when all
+    /// connections are closed.
+    pub async fn close(mut self) {
+        self.stop.send_replace(true);
+        let _ = (&mut self.accepting).await;
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // The connections' tasks belong to the accepting one and end with it.
+        self.accepting.abort();
+    }
+}
+
+/// What every request needs.
+#[derive(Clone)]
+struct Desk {
+    store: Store,
+    limits: ReceiverLimits,
+    requests: Arc<Semaphore>,
+}
+
+/// The body of an answer.
+type Answer = BoxBody<Bytes, Infallible>;
+
+async fn accept(listener: TcpListener, desk: Desk, stop: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(desk.limits.connections));
+    let mut connections = JoinSet::new();
+    let mut stopped = stop.clone();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (listener.accept().await, slot)
+        };
+        let (accepted, slot) = tokio::select! {
+            next = next => next,
+            _ = stopped.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = serve(stream, desk.clone(), stop.clone());
+                connections.spawn(async move {
+                    connection.await;
+                    drop(slot);
+                });
+            }
+            // Out of file descriptors, say: let others run and close something before the next attempt.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
+    connections.shutdown().await;
+}
+
+async fn serve(stream: TcpStream, desk: Desk, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let patience = desk.limits.patience;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(16 << 10);
+    let service = hyper::service::service_fn(move |request| {
+        let desk = desk.clone();
+        async move { Ok::<_, Infallible>(answer(request, &desk).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a telemetry connection broke");
+    }
+}
+
+async fn answer(request: Request<Incoming>, desk: &Desk) -> Response<Answer> {
+    if grpc::is_grpc(&request) {
+        grpc::answer(request, desk).await
+    } else {
+        http::answer(request, desk).await
+    }
+}
+
+fn whole(bytes: impl Into<Bytes>) -> Answer {
+    http_body_util::Full::new(bytes.into()).boxed()
+}
