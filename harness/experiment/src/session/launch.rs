@@ -52,8 +52,9 @@ impl Surroundings<'_> {
         instance: InstanceId,
     ) -> Result<Launch, LaunchError> {
         let fill = |place: &str, text: &str| {
+            // The instance's own ports are left for the runtime, which chooses them.
             let value = |placeholder: &Placeholder| self.value(name, placeholder);
-            interpolate::resolve_partly(text, &value).map_err(|error| LaunchError::Placeholder {
+            interpolate::resolve_known(text, &value).map_err(|error| LaunchError::Placeholder {
                 service: name.clone(),
                 place: place.to_owned(),
                 reason: error.to_string(),
@@ -61,9 +62,23 @@ impl Surroundings<'_> {
         };
         let mut env = self.telemetry_env(name, service, &instance);
         for (target, call) in &service.calls {
-            if let Some((key, value)) = self.call_env(name, target, call) {
-                env.insert(key, value);
-            }
+            let Some(address) = self.call_address(name, target) else { continue };
+            let (key, value) = match call {
+                Call::None(()) => continue,
+                Call::Env(key) => (key, format!("http://{address}")),
+                Call::Template { env, value } => {
+                    let part = |placeholder: &Placeholder| match placeholder {
+                        Placeholder::Call(part) => Some(part.of(address)),
+                        other => self.value(name, other),
+                    };
+                    let place = || format!("calls.{target}");
+                    let value = interpolate::resolve_known(value, &part).map_err(|error| {
+                        LaunchError::Placeholder { service: name.clone(), place: place(), reason: error.to_string() }
+                    })?;
+                    (env, value)
+                }
+            };
+            env.insert(key.clone(), value);
         }
         for (key, value) in &service.env {
             env.insert(key.clone(), fill(&format!("env.{key}"), value)?);
@@ -115,21 +130,6 @@ impl Surroundings<'_> {
         env
     }
 
-    fn call_env(&self, consumer: &ServiceName, target: &str, call: &Call) -> Option<(String, String)> {
-        let address = self.call_address(consumer, target)?;
-        match call {
-            Call::Env(key) => Some((key.clone(), format!("http://{address}"))),
-            Call::Template { env, value } => Some((
-                env.clone(),
-                value
-                    .replace("${url}", &format!("http://{address}"))
-                    .replace("${host}", &address.ip().to_string())
-                    .replace("${port}", &address.port().to_string()),
-            )),
-            Call::None(()) => None,
-        }
-    }
-
     fn call_address(&self, consumer: &ServiceName, target: &str) -> Option<SocketAddr> {
         let (provider, port) = match target.split_once('.') {
             Some((provider, port)) => (provider, Some(port)),
@@ -141,7 +141,7 @@ impl Surroundings<'_> {
     /// What a placeholder stands for; `None` for the instance's own ports, which the runtime fills in.
     fn value(&self, consumer: &ServiceName, placeholder: &Placeholder) -> Option<String> {
         match placeholder {
-            Placeholder::Port(_) => None,
+            Placeholder::Port(_) | Placeholder::Call(_) => None,
             Placeholder::Env { name, default } => std::env::var(name).ok().or_else(|| default.clone()),
             Placeholder::Edge { id, part } => {
                 let address = match id.parse::<EdgeId>() {

@@ -8,6 +8,7 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use seaworthy_core::evidence::StepRecord;
@@ -75,6 +76,7 @@ struct Inner {
     instances: Mutex<Instances>,
     steps: Mutex<Vec<StepRecord>>,
     void: Mutex<BTreeSet<TraceId>>,
+    seed: AtomicU64,
     /// Services of which an instance died without the harness's doing.
     deaths: watch::Sender<Vec<(ServiceName, String)>>,
 }
@@ -134,6 +136,16 @@ impl Session {
     /// The steps so far.
     pub fn steps(&self) -> Vec<StepRecord> {
         self.inner.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Governs what is chosen at random (jitter, corruption); 0 unless set. Ids are random whatever it is.
+    pub fn seed(&self) -> u64 {
+        self.inner.seed.load(Ordering::Relaxed)
+    }
+
+    /// Sets the seed of faults that are installed from now on.
+    pub fn set_seed(&self, seed: u64) {
+        self.inner.seed.store(seed, Ordering::Relaxed);
     }
 
     /// Declares all steps from the one numbered `from` void: a control among them was disturbed. Returns how many.

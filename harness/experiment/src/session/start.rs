@@ -79,6 +79,7 @@ impl Session {
                 instances: Mutex::new(Instances::default()),
                 steps: Mutex::new(Vec::new()),
                 void: Mutex::default(),
+                seed: Default::default(),
                 deaths: watch::Sender::new(Vec::new()),
             }),
         };

@@ -1,0 +1,78 @@
+//! `seaworthy check` and `seaworthy flow`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use seaworthy_experiment::flow;
+
+use super::args::{CheckArgs, Common, Deny, FlowArgs, JudgingArgs, SystemArgs};
+use super::failure::Failure;
+use super::kept::Recipe;
+use super::output::deliver;
+use super::progress::Live;
+use crate::check::drive;
+use crate::judge::Judge;
+use crate::launch::{LaunchError, Plan, find};
+
+pub(super) async fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode, Failure> {
+    let file = find(args.system.as_deref(), &working_folder()?)?;
+    let plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
+    run(plan, &file, &args.run, &args.judging, args.seed, args.evidence.as_deref(), common).await
+}
+
+pub(super) async fn flow(args: &FlowArgs, common: &Common) -> Result<ExitCode, Failure> {
+    let file = find(args.system.as_deref(), &working_folder()?)?;
+    let mut plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
+    plan.flows = args
+        .files
+        .iter()
+        .map(|file| flow::load(file, &plan.system))
+        .collect::<Result<_, _>>()
+        .map_err(LaunchError::from)?;
+    // Flows alone are judged by what they say themselves, and by what no system should do; whether the system
+    // was broken enough to judge the rest is `check`'s question.
+    let mut judging = JudgingArgs { only: args.judging.only.clone(), skip: args.judging.skip.clone() };
+    if judging.only.is_empty() {
+        judging.only = ["flows", "instances", "faults", "trace-completeness", "trace-context"].map(str::to_owned).to_vec();
+    }
+    run(plan, &file, &args.run, &judging, 0, args.evidence.as_deref(), common).await
+}
+
+/// Builds, starts, drives, judges, and delivers the report.
+pub(super) async fn run(
+    plan: Plan,
+    file: &Path,
+    how: &SystemArgs,
+    judging: &JudgingArgs,
+    seed: u64,
+    evidence: Option<&Path>,
+    common: &Common,
+) -> Result<ExitCode, Failure> {
+    let judge = judge(judging, common);
+    let live = Live::new(common.quiet);
+    live.say("building the services");
+    let executables = plan.build().await?;
+    live.say(&format!("starting {}", plan.system.name));
+    let session = plan.start(executables).await?;
+    session.set_seed(seed);
+    let run = drive(session, &plan.flows, &judge, common.timeout, &live).await?;
+    live.clear();
+    if let Some(folder) = evidence {
+        run.keep(folder).map_err(|error| Failure::plain(error.to_string()))?;
+        Recipe { system: file.to_owned(), on: how.on.into(), env: how.env.clone(), seed }.keep(folder)?;
+    }
+    deliver(&run.report, &run.evidence, evidence, common)
+}
+
+pub(super) fn judge(judging: &JudgingArgs, common: &Common) -> Judge {
+    Judge {
+        only: judging.only.clone(),
+        skip: judging.skip.clone(),
+        deny_warnings: common.deny == Some(Deny::Warnings),
+        extra: Vec::new(),
+    }
+}
+
+pub(super) fn working_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::plain(format!("could not find the working folder: {error}")))
+}

@@ -1,0 +1,78 @@
+//! What ends a command before anything was judged: exit code 2.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use seaworthy_core::finding::Location;
+
+use super::args::{Common, Format};
+use super::output::colored_stderr;
+use crate::check::KeptError;
+use crate::judge::JudgeError;
+use crate::launch::LaunchError;
+
+/// A diagnostic for people, and what of it goes into a JSON document.
+pub(super) struct Failure {
+    message: String,
+    location: Option<Location>,
+    diagnostic: Option<Box<dyn Diagnostic + Send + Sync>>,
+}
+
+impl Failure {
+    /// Just a message.
+    pub(super) fn plain(message: String) -> Self {
+        Self { message, location: None, diagnostic: None }
+    }
+
+    /// Prints it (to stderr for people; as a JSON document on stdout where JSON was asked for) and gives the exit code.
+    pub(super) fn report(&self, common: &Common) -> ExitCode {
+        let json = common.format.iter().find(|to| to.format == Format::Json);
+        if let Some(to) = json {
+            let document = seaworthy_report::error_json(&self.message, self.location.as_ref());
+            // Where even that cannot be written, the diagnostic below still says what is wrong.
+            let _ = match &to.file {
+                Some(file) => std::fs::write(file, document),
+                None => writeln!(std::io::stdout(), "{document}"),
+            };
+        }
+        let text = match &self.diagnostic {
+            Some(diagnostic) => self.render(&**diagnostic, common),
+            None => format!("error: {}", self.message),
+        };
+        let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+        ExitCode::from(2)
+    }
+
+    fn render(&self, diagnostic: &dyn Diagnostic, common: &Common) -> String {
+        let theme = if colored_stderr(common.color) { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let mut text = String::new();
+        match GraphicalReportHandler::new_themed(theme).with_width(110).render_report(&mut text, diagnostic) {
+            Ok(()) => text,
+            Err(_) => format!("error: {}", self.message),
+        }
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let location = match &error {
+            LaunchError::System(error) => error.location(),
+            LaunchError::Flow(error) => error.location(),
+            _ => None,
+        };
+        Self { message: error.to_string(), location, diagnostic: Some(Box::new(error)) }
+    }
+}
+
+impl From<JudgeError> for Failure {
+    fn from(error: JudgeError) -> Self {
+        Self::plain(error.to_string())
+    }
+}
+
+impl From<KeptError> for Failure {
+    fn from(error: KeptError) -> Self {
+        Self::plain(error.to_string())
+    }
+}

@@ -1,0 +1,62 @@
+//! The command line. Exit codes: 0 pass · 1 fail · 2 the input, the configuration or the environment is wrong and
+//! nothing was judged · 3 inconclusive. stdout carries the result, stderr progress and diagnostics.
+
+mod args;
+mod check;
+mod explain;
+mod failure;
+mod init;
+mod kept;
+mod output;
+mod progress;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::Args;
+use args::Command;
+use failure::Failure;
+
+/// Runs the command that the process was called with.
+pub fn main() -> ExitCode {
+    // Usage errors end here with exit code 2, `--help` and `--version` with 0.
+    let args = Args::parse();
+    progress::log_to_stderr(args.common.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Failure::plain(format!("could not start the runtime: {error}")).report(&args.common);
+        }
+    };
+    let code = runtime.block_on(async {
+        if let Command::Up(args_of_up) = &args.command {
+            // Ctrl-C is how it is meant to end.
+            return up::up(args_of_up, &args.common).await;
+        }
+        tokio::select! {
+            code = run(&args) => code,
+            // Whatever was started is dropped on the way out, and ends with it.
+            _ = tokio::signal::ctrl_c() => Err(Failure::plain("interrupted; nothing was judged".to_owned())),
+        }
+    });
+    // Background tasks hold nothing that must be waited for.
+    runtime.shutdown_background();
+    code.unwrap_or_else(|failure| failure.report(&args.common))
+}
+
+async fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let common = &args.common;
+    match &args.command {
+        Command::Check(check) => check::check(check, common).await,
+        Command::Flow(flow) => check::flow(flow, common).await,
+        Command::Judge(judge) => kept::judge(judge, common),
+        Command::Replay(replay) => kept::replay(replay, common).await,
+        Command::Explain(explain) => explain::explain(explain),
+        Command::Up(up) => up::up(up, common).await,
+        Command::Init(init) => init::init(init),
+        Command::Schema(schema) => explain::schema(schema),
+        Command::Completions { shell } => explain::completions(*shell),
+    }
+}

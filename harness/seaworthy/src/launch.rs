@@ -1,0 +1,143 @@
+//! From a system file to a running system: find the file, build what it names, start it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use seaworthy_core::ids::ServiceName;
+use seaworthy_core::system::{Overrides, Process, RunKind, System, SystemFileError};
+use seaworthy_core::time::RunClock;
+use seaworthy_experiment::flow::{self, Flow, FlowFileError};
+use seaworthy_experiment::session::{Session, StartError};
+use seaworthy_runtime::{ProcessRuntime, cargo};
+
+/// The name of a system file.
+pub const FILE_NAME: &str = "seaworthy.yaml";
+
+/// Why a system could not be started. Nothing was judged: exit code 2.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum LaunchError {
+    /// There is no system file.
+    #[error("could not find a `{FILE_NAME}` in `{}` or above", start.display())]
+    #[diagnostic(help("run `seaworthy init` to write a first one, or name one: `seaworthy check PATH`"))]
+    NoSystemFile {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// What was named is not there.
+    #[error("could not find `{}`", .0.display())]
+    #[diagnostic(help("name a `{FILE_NAME}` or a folder that holds one; `seaworthy init` writes a first one"))]
+    NoSuchFile(PathBuf),
+    /// The system file is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    System(#[from] SystemFileError),
+    /// A flow file is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Flow(#[from] FlowFileError),
+    /// This runtime is not in this build.
+    #[error("could not start the system on `{0}`: this build runs processes only")]
+    #[diagnostic(help("use `--on process`"))]
+    Runtime(String),
+    /// A binary could not be built.
+    #[error(transparent)]
+    Build(#[from] cargo::BuildError),
+    /// A service did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The operating system refused something.
+    #[error("could not {what}: {source}")]
+    Io {
+        /// What.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Finds the system file: the one named, the one in the folder named, the nearest one upwards; else, inside
+/// seaworthy's own repository, the shop's.
+///
+/// # Errors
+/// There is none.
+pub fn find(named: Option<&Path>, from: &Path) -> Result<PathBuf, LaunchError> {
+    if let Some(named) = named {
+        let named = from.join(named);
+        let file = if named.is_dir() { named.join(FILE_NAME) } else { named };
+        return if file.is_file() { Ok(file) } else { Err(LaunchError::NoSuchFile(file)) };
+    }
+    for folder in from.ancestors() {
+        let file = folder.join(FILE_NAME);
+        if file.is_file() {
+            return Ok(file);
+        }
+    }
+    let ours = from.ancestors().find(|folder| folder.join("harness/seaworthy/Cargo.toml").is_file());
+    let shop = ours.map(|root| root.join("fixtures/shop").join(FILE_NAME)).filter(|file| file.is_file());
+    shop.ok_or_else(|| LaunchError::NoSystemFile { start: from.to_owned() })
+}
+
+/// A system file with its flows, read and found sound.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The system.
+    pub system: System,
+    /// Its flows.
+    pub flows: Vec<Flow>,
+}
+
+impl Plan {
+    /// Reads the system file and its flows.
+    ///
+    /// # Errors
+    /// One of them is wrong.
+    pub fn load(file: &Path, on: RunKind, env: Vec<(ServiceName, String, String)>) -> Result<Self, LaunchError> {
+        let system = System::load(file, &Overrides { on, env })?;
+        if on != RunKind::Process {
+            return Err(LaunchError::Runtime(format!("{on:?}").to_lowercase()));
+        }
+        let flows = flow::load_all(&system)?;
+        Ok(Self { system, flows })
+    }
+
+    /// Builds the binaries that the system runs from source. Says nothing and takes no time when all is fresh.
+    ///
+    /// # Errors
+    /// One does not compile, or there is no such binary.
+    pub async fn build(&self) -> Result<BTreeMap<String, PathBuf>, LaunchError> {
+        let mut binaries: Vec<String> = self
+            .system
+            .services
+            .values()
+            .filter_map(|service| match &service.process {
+                Some(Process::Cargo { cargo }) => Some(cargo.clone()),
+                _ => None,
+            })
+            .collect();
+        binaries.sort();
+        binaries.dedup();
+        if binaries.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        // Services are built as the harness itself was: a debug test does not wait for a release build.
+        let release = !cfg!(debug_assertions);
+        let folder = self.system.folder.clone();
+        let built = tokio::task::spawn_blocking(move || cargo::build(&folder, &binaries, release));
+        let built = built.await.map_err(|error| LaunchError::Io {
+            what: "build the services".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        Ok(built?)
+    }
+
+    /// Starts the system from binaries that were built.
+    ///
+    /// # Errors
+    /// A service does not start or does not get ready.
+    pub async fn start(&self, executables: BTreeMap<String, PathBuf>) -> Result<Session, LaunchError> {
+        let clock = RunClock::start();
+        let runtime = ProcessRuntime::new(clock).map_err(StartError::Runtime)?;
+        Ok(Session::start(self.system.clone(), clock, Arc::new(runtime), executables).await?)
+    }
+}

@@ -1,0 +1,2 @@
+//! Placeholder for the suite below.
+fn main() {}
