@@ -40,6 +40,11 @@ impl Session {
         let instances = self.instance_events();
         let proxies = self.wire().addresses();
         let ledger = Ledger { system: self.system(), instances: &instances, proxies: &proxies };
-        completeness::of_store(trace, &self.wire().log().of_trace(trace), self.store(), &ledger)
+        let log = self.wire().log();
+        let mut exchanges = log.untraced();
+        for linked in self.store().traces_from(trace) {
+            exchanges.extend(log.of_trace(linked));
+        }
+        completeness(trace, &exchanges, &self.store().spans_near(trace), &ledger)
     }
 }

@@ -83,7 +83,10 @@ pub fn judge_completeness(
 ) {
     let traces: BTreeSet<TraceId> = evidence.steps.iter().map(|step| step.trace.trace_id).collect();
     let ledger = Ledger { system: &evidence.system, instances: &evidence.instances, proxies };
-    evidence.completeness = completeness::of_evidence(&traces, evidence, &ledger);
+    evidence.completeness = traces
+        .into_iter()
+        .map(|trace| (trace, completeness(trace, &evidence.exchanges, &evidence.spans, &ledger)))
+        .collect();
 }
 
 /// The services in the order in which they are ended: each level after those that come `after` its members.

@@ -21,6 +21,7 @@ use seaworthy_telemetry::{Receiver, Store};
 use seaworthy_wire::Wire;
 use tokio::sync::watch;
 
+pub use finish::judge_completeness;
 pub use launch::LaunchError;
 
 /// Why a system did not start. Nothing was judged: exit code 2.

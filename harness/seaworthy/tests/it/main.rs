@@ -1,0 +1,8 @@
+//! Tests of the whole: the library as a test's author uses it, the binary as a process, and the house's arrows.
+
+mod arrows;
+mod bad_input;
+mod cli;
+mod joined;
+mod orders;
+mod support;
