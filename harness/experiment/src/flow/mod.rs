@@ -53,6 +53,7 @@ pub use model::{
     Aftermath, Awaited, Capture, Flow, Held, InstanceStep, Lifetime, Poll, RequestTemplate, Step, StepFault,
     TraceAssertion, Until, Wait,
 };
+pub use run::{FlowOutcome, run_flow};
 pub use target::Target;
 
 /// The JSON Schema of a flow file.
