@@ -1,0 +1,149 @@
+//! One installed rule: its counts, its lease and its end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use seaworthy_core::fault::{FaultRecord, FaultRule};
+use seaworthy_core::time::{Nanos, RunClock};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::matching::{RequestFacts, is_about, is_chosen};
+
+/// A rule in the table.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) rule: FaultRule,
+    clock: RunClock,
+    installed: Nanos,
+    /// How many requests it has counted, whether it was applied to them or not.
+    counted: AtomicU64,
+    fired: watch::Sender<u64>,
+    life: Mutex<Life>,
+    over: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Life {
+    /// When the lease lapses.
+    deadline: Instant,
+    deadline_in_run: Nanos,
+    ended: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct End {
+    at: Nanos,
+    lapsed: bool,
+}
+
+impl Rule {
+    pub(crate) fn new(rule: FaultRule, clock: RunClock) -> Self {
+        let now = clock.now();
+        let life = Life { deadline: deadline(&rule), deadline_in_run: now.plus(rule.lease.0), ended: None };
+        Self {
+            rule,
+            clock,
+            installed: now,
+            counted: AtomicU64::new(0),
+            fired: watch::Sender::new(0),
+            life: Mutex::new(life),
+            over: watch::Sender::new(false),
+        }
+    }
+
+    /// If the rule counts this request and chooses it: the request's number among those counted, from 1.
+    pub(crate) fn take(&self, request: &RequestFacts<'_>) -> Option<u64> {
+        if !is_about(&self.rule.matcher, &self.rule.action, request) || !self.is_standing() {
+            return None;
+        }
+        let index = self.counted.fetch_add(1, Ordering::Relaxed) + 1;
+        is_chosen(&self.rule.matcher, self.rule.seed, index).then_some(index)
+    }
+
+    /// Counts one application.
+    pub(crate) fn fire(&self) {
+        self.fired.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn fired(&self) -> watch::Receiver<u64> {
+        self.fired.subscribe()
+    }
+
+    /// Starts the lease anew; `false` when the rule is over.
+    pub(crate) fn renew(&self) -> bool {
+        if !self.is_standing() {
+            return false;
+        }
+        let mut life = self.life();
+        life.deadline = deadline(&self.rule);
+        life.deadline_in_run = self.clock.now().plus(self.rule.lease.0);
+        life.ended.is_none()
+    }
+
+    /// Ends the rule and lets go what it holds; `false` when it was over already.
+    pub(crate) fn end(&self) -> bool {
+        self.end_as(None)
+    }
+
+    fn end_as(&self, lapsed_at: Option<Nanos>) -> bool {
+        let now = self.clock.now();
+        let mut life = self.life();
+        if life.ended.is_some() {
+            return false;
+        }
+        life.ended = Some(End { at: lapsed_at.unwrap_or(now), lapsed: lapsed_at.is_some() });
+        drop(life);
+        self.over.send_replace(true);
+        true
+    }
+
+    /// Whether it still applies. A lease that has run out is found here: nobody needs to watch over it.
+    pub(crate) fn is_standing(&self) -> bool {
+        let life = self.life();
+        if life.ended.is_some() {
+            return false;
+        }
+        if Instant::now() < life.deadline {
+            return true;
+        }
+        let lapsed_at = life.deadline_in_run;
+        drop(life);
+        self.end_as(Some(lapsed_at));
+        false
+    }
+
+    /// Waits until the rule is removed, released or lapsed.
+    pub(crate) async fn ended(&self) {
+        let mut over = self.over.subscribe();
+        while self.is_standing() {
+            let deadline = self.life().deadline;
+            tokio::select! {
+                _ = over.wait_for(|over| *over) => return,
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    pub(crate) fn record(&self) -> FaultRecord {
+        self.is_standing();
+        let ended = self.life().ended;
+        FaultRecord {
+            rule: self.rule.clone(),
+            installed: self.installed,
+            removed: ended.map(|end| end.at),
+            fired: *self.fired.borrow(),
+            lapsed: ended.is_some_and(|end| end.lapsed),
+        }
+    }
+
+    fn life(&self) -> std::sync::MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lease too long for the clock is one that does not lapse in this run.
+fn deadline(rule: &FaultRule) -> Instant {
+    let now = Instant::now();
+    now.checked_add(rule.lease.0).unwrap_or_else(|| now + std::time::Duration::from_secs(86_400 * 365))
+}

@@ -1,0 +1,311 @@
+//! Bodies on their way: passed on as they come, measured, their start kept, never gathered.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use seaworthy_core::exchange::Outcome;
+
+use super::broken::Broken;
+use super::flight::{Flight, RequestRecorder};
+use super::pool::Lease;
+use super::shape::{Shaped, Shaper};
+use crate::log::record::Capture;
+
+/// A request's body on its way to the provider.
+pub(crate) struct RequestBody {
+    inner: Incoming,
+    capture: Capture,
+    recorder: Option<RequestRecorder>,
+    done: Arc<AtomicBool>,
+}
+
+impl RequestBody {
+    pub(crate) fn new(inner: Incoming, recorder: RequestRecorder, capture_limit: usize) -> Self {
+        let mut body = Self {
+            inner,
+            capture: Capture::new(capture_limit),
+            recorder: Some(recorder),
+            done: Arc::default(),
+        };
+        if body.inner.is_end_stream() {
+            body.done.store(true, Ordering::Release);
+            body.record();
+        }
+        body
+    }
+
+    /// Becomes true when all of it has passed.
+    pub(crate) fn done(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.done)
+    }
+
+    fn record(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            recorder.record(std::mem::take(&mut self.capture));
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
+        let is_last = match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.capture.see(data);
+                }
+                frame.is_trailers() || self.inner.is_end_stream()
+            }
+            Some(Err(_)) => false,
+            None => true,
+        };
+        if is_last {
+            self.done.store(true, Ordering::Release);
+            self.record();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| Broken::by(&error))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.record();
+    }
+}
+
+/// Where a response's body comes from.
+pub(crate) enum Source {
+    /// From the provider.
+    Provider(Incoming),
+    /// From the provider, after what was taken from it while a fault withheld the answer.
+    Withheld {
+        /// What was taken.
+        taken: VecDeque<Frame<Bytes>>,
+        /// The rest, unless it was taken whole.
+        rest: Option<Incoming>,
+    },
+    /// From ourselves.
+    Own(Bytes),
+}
+
+impl Source {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self {
+            Source::Provider(body) => Pin::new(body).poll_frame(context),
+            Source::Withheld { taken, rest } => match (taken.pop_front(), rest) {
+                (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+                (None, Some(rest)) => Pin::new(rest).poll_frame(context),
+                (None, None) => Poll::Ready(None),
+            },
+            Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+        }
+    }
+
+    fn is_end(&self) -> bool {
+        match self {
+            Source::Provider(body) => body.is_end_stream(),
+            Source::Withheld { taken, rest } => {
+                taken.is_empty() && rest.as_ref().is_none_or(Body::is_end_stream)
+            }
+            Source::Own(bytes) => bytes.is_empty(),
+        }
+    }
+}
+
+type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A response's body on its way to the consumer. It carries the exchange to its end.
+pub(crate) struct ResponseBody {
+    source: Source,
+    /// What the provider gave.
+    given: Capture,
+    flight: Option<Flight>,
+    lease: Option<Lease>,
+    shaper: Option<Box<Shaper>>,
+    /// How many bytes had gone out to the consumer when the response started, and how many of its body since.
+    sent_before: u64,
+    passed: u64,
+    /// Set when the response is to break off: until when it waits, and how it then ends.
+    breaking: Option<(Wait, Broken)>,
+}
+
+impl ResponseBody {
+    /// A body that passes through.
+    pub(crate) fn new(
+        source: Source,
+        given: Capture,
+        flight: Flight,
+        lease: Option<Lease>,
+        shaper: Option<Box<Shaper>>,
+    ) -> Self {
+        let sent_before = flight.connection().link.written();
+        let flight = Some(flight);
+        let mut body = Self { source, given, flight, lease, shaper, sent_before, passed: 0, breaking: None };
+        if body.source.is_end() {
+            body.finish(None);
+        }
+        body
+    }
+
+    /// No body, and nothing to record: the exchange goes on elsewhere.
+    pub(crate) fn none() -> Self {
+        Self {
+            source: Source::Own(Bytes::new()),
+            given: Capture::default(),
+            flight: None,
+            lease: None,
+            shaper: None,
+            sent_before: 0,
+            passed: 0,
+            breaking: None,
+        }
+    }
+
+    /// The last byte has come and gone.
+    fn finish(&mut self, trailers: Option<&HeaderMap>) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+        let given = Arc::new(std::mem::take(&mut self.given));
+        let Some(flight) = self.flight.take() else { return };
+        match self.shaper.take() {
+            Some(shaper) => {
+                flight.provider_over(Outcome::Answered, &given, trailers);
+                flight.consumer_over(Outcome::Answered, &Arc::new(shaper.into_passed()), trailers);
+            }
+            None => flight.both_over(Outcome::Answered, &given, trailers),
+        }
+    }
+
+    /// Breaks the response off, once what has passed so far is on its way.
+    fn break_off(&mut self, provider: Option<Outcome>, how: Broken) {
+        self.lease = None;
+        let given = Arc::new(std::mem::take(&mut self.given));
+        let Some(flight) = self.flight.take() else { return };
+        let link = flight.connection().link.clone();
+        let passed = match self.shaper.take() {
+            Some(shaper) => Arc::new(shaper.into_passed()),
+            None => Arc::clone(&given),
+        };
+        flight.provider_over(provider.unwrap_or(Outcome::Cancelled), &given, None);
+        flight.consumer_over(Outcome::Reset, &passed, None);
+        link.reset_on_close();
+        let sent = self.sent_before.saturating_add(self.passed);
+        let wait = async move {
+            // hyper flushes only while we are pending, and HTTP/2 frames that wait to be written go with the stream.
+            // A consumer that reads nothing for this long gets the reset nevertheless.
+            let _ = tokio::time::timeout(FLUSH_TIME, link.written_reaches(sent)).await;
+        };
+        self.breaking = Some((Box::pin(wait), how));
+    }
+}
+
+/// How long a response that breaks off waits for what has passed before to be written.
+const FLUSH_TIME: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let this = &mut *self;
+        loop {
+            if let Some((wait, _)) = &mut this.breaking {
+                ready!(wait.as_mut().poll(context));
+                return Poll::Ready(this.breaking.take().map(|(_, how)| Err(how)));
+            }
+            if let (Some(shaper), Some(flight)) = (&mut this.shaper, &this.flight) {
+                match ready!(shaper.poll_next(context, flight)) {
+                    Shaped::Wants => {}
+                    Shaped::Data(data) => {
+                        this.passed += data.len() as u64;
+                        // Here and not when asked again: hyper does not ask again once it has the announced length.
+                        if shaper.is_drained() && this.source.is_end() {
+                            this.finish(None);
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                    Shaped::Cut => {
+                        this.break_off(None, Broken::with(h2::Reason::INTERNAL_ERROR));
+                        continue;
+                    }
+                }
+            }
+            match ready!(this.source.poll(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        this.given.see(&data);
+                        if let Some(shaper) = &mut this.shaper {
+                            shaper.push(data);
+                            continue;
+                        }
+                        this.passed += data.len() as u64;
+                        if this.source.is_end() {
+                            this.finish(None);
+                        }
+                        return Poll::Ready(Some(Ok(Frame::data(data))));
+                    }
+                    Err(frame) => {
+                        this.finish(frame.trailers_ref());
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                },
+                None => {
+                    this.finish(None);
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => this.break_off(Some(Outcome::Reset), Broken::by(&error)),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.flight.is_none() && self.breaking.is_none() && self.source.is_end()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Provider(body) => body.size_hint(),
+            Source::Withheld { .. } => SizeHint::default(),
+            Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Some(flight) = &self.flight {
+            let given = Arc::new(std::mem::take(&mut self.given));
+            let passed = match self.shaper.take() {
+                Some(shaper) => Arc::new(shaper.into_passed()),
+                None => Arc::clone(&given),
+            };
+            flight.bodies_so_far(&given, &passed);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The proxy: an [`edge::Edge`] accepts, [`forward`] serves one exchange, [`pool::Pool`] knows the provider.
+
+mod body;
+mod broken;
+mod connection;
+pub(crate) mod edge;
+mod flight;
+mod forward;
+mod headers;
+pub(crate) mod pool;
+mod reply;
+mod shape;
+mod tunnel;
+mod withhold;
+
+pub(crate) use connection::Generation;

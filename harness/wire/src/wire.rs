@@ -1,0 +1,168 @@
+//! The wire as a whole: a proxy for each edge, one fault table and one log for all of them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use seaworthy_core::fault::{FaultRule, FaultRuleError};
+use seaworthy_core::ids::{EdgeId, InstanceId};
+use seaworthy_core::system::PortProtocol;
+use seaworthy_core::time::RunClock;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::WireConfig;
+use crate::error::WireError;
+use crate::fault::{FaultLease, FaultTable};
+use crate::log::ExchangeLog;
+use crate::proxy::Generation;
+use crate::proxy::edge::Edge;
+use crate::proxy::pool::Pool;
+
+/// Where an edge leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The provider's address.
+    pub address: SocketAddr,
+    /// Which instance listens there; `None` when the harness did not start it.
+    pub instance: Option<InstanceId>,
+}
+
+/// The data plane of a run. Cloning gives another handle; when the last one goes, the proxies close.
+#[derive(Clone)]
+pub struct Wire(Arc<Inner>);
+
+struct Inner {
+    clock: RunClock,
+    config: Arc<WireConfig>,
+    log: ExchangeLog,
+    faults: Arc<FaultTable>,
+    edges: Mutex<BTreeMap<EdgeId, Open>>,
+    tasks: TaskTracker,
+    closed: CancellationToken,
+    /// The runtime that the proxies live on; leases are renewed there, whichever thread asks for them.
+    runtime: OnceLock<Handle>,
+}
+
+struct Open {
+    address: SocketAddr,
+    pool: Arc<Pool>,
+}
+
+impl Wire {
+    /// A wire without edges. To be called on the runtime that shall carry the proxies.
+    pub fn new(clock: RunClock, config: WireConfig) -> Self {
+        let wire = Self(Arc::new(Inner {
+            clock,
+            log: ExchangeLog::new(config.max_exchanges),
+            config: Arc::new(config),
+            faults: Arc::new(FaultTable::new(clock)),
+            edges: Mutex::default(),
+            tasks: TaskTracker::new(),
+            closed: CancellationToken::new(),
+            runtime: OnceLock::new(),
+        }));
+        wire.note_runtime();
+        wire
+    }
+
+    /// Opens the proxy of an edge on a free port of 127.0.0.1. Until [`Wire::set_upstream`] says where it leads, its
+    /// provider is unreachable: requests are reset.
+    ///
+    /// # Errors
+    /// When the edge has a proxy, the wire is closed or no port can be had.
+    pub async fn open(&self, edge: EdgeId, protocol: PortProtocol) -> Result<SocketAddr, WireError> {
+        self.note_runtime();
+        if self.0.closed.is_cancelled() {
+            return Err(WireError::Closed(edge));
+        }
+        let listen = |source| WireError::Listen { edge: edge.clone(), source };
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let pool = Pool::new(self.0.config.connect_timeout);
+        let mut edges = self.edges();
+        if edges.contains_key(&edge) {
+            return Err(WireError::Open(edge));
+        }
+        edges.insert(edge.clone(), Open { address, pool: Arc::clone(&pool) });
+        drop(edges);
+        let edge = Arc::new(Edge {
+            id: edge,
+            protocol,
+            clock: self.0.clock,
+            config: Arc::clone(&self.0.config),
+            log: self.0.log.clone(),
+            faults: Arc::clone(&self.0.faults),
+            pool,
+            tasks: self.0.tasks.clone(),
+            closed: self.0.closed.clone(),
+            generation: Mutex::new(Generation::new()),
+        });
+        self.0.tasks.spawn(edge.listen(listener));
+        Ok(address)
+    }
+
+    /// Says where an edge leads from now on; `None`: nowhere, requests are reset. Exchanges in flight go on where
+    /// they are. An edge without a proxy is left alone.
+    pub fn set_upstream(&self, edge: &EdgeId, upstream: Option<Upstream>) {
+        let pool = self.edges().get(edge).map(|open| Arc::clone(&open.pool));
+        if let Some(pool) = pool {
+            pool.set_upstream(upstream);
+        }
+    }
+
+    /// Where the edge's proxy listens.
+    pub fn address(&self, edge: &EdgeId) -> Option<SocketAddr> {
+        self.edges().get(edge).map(|open| open.address)
+    }
+
+    /// Where each edge's proxy listens.
+    pub fn addresses(&self) -> BTreeMap<EdgeId, SocketAddr> {
+        self.edges().iter().map(|(edge, open)| (edge.clone(), open.address)).collect()
+    }
+
+    /// Puts a fault rule in force for as long as the result lives. May be called on any thread.
+    ///
+    /// # Errors
+    /// When the rule cannot work, or its id stands already.
+    pub fn install(&self, rule: FaultRule) -> Result<FaultLease, FaultRuleError> {
+        let rule = self.0.faults.add(rule)?;
+        Ok(FaultLease::new(rule, Arc::clone(&self.0.faults), self.0.runtime.get()))
+    }
+
+    /// The fault table, for those who renew leases themselves.
+    pub fn faults(&self) -> &FaultTable {
+        &self.0.faults
+    }
+
+    /// The exchanges.
+    pub fn log(&self) -> &ExchangeLog {
+        &self.0.log
+    }
+
+    /// Stops listening, resets every connection and waits until all of it is over. The log stays readable.
+    pub async fn close(&self) {
+        self.0.closed.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.edges().clear();
+    }
+
+    fn note_runtime(&self) {
+        if let Ok(runtime) = Handle::try_current() {
+            let _ = self.0.runtime.set(runtime);
+        }
+    }
+
+    fn edges(&self) -> MutexGuard<'_, BTreeMap<EdgeId, Open>> {
+        self.0.edges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.closed.cancel();
+    }
+}
