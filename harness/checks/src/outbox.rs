@@ -1,0 +1,128 @@
+//! `outbox`: an event is delivered if, and only if, what it speaks of has happened.
+
+use std::collections::BTreeMap;
+
+use seaworthy_core::check::{Check, Needs};
+use seaworthy_core::evidence::{Evidence, Purpose};
+use seaworthy_core::exchange::Exchange;
+use seaworthy_core::finding::{EvidenceRef, Finding};
+use seaworthy_core::ids::{EdgeId, ServiceName};
+
+use crate::attempts::delivers_event;
+use crate::cases::{Cases, counted};
+use crate::timeline;
+
+const LOST: &str = "outbox.event-lost";
+const WITHOUT_STATE: &str = "outbox.event-without-state";
+
+pub(crate) struct Outbox;
+
+impl Check for Outbox {
+    fn id(&self) -> &str {
+        "outbox"
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    fn judge(&self, evidence: &dyn Evidence) -> Vec<Finding> {
+        let internal = evidence.exchanges().iter().filter(|exchange| exchange.edge.is_internal());
+        let events: Vec<&Exchange> = internal.filter(|exchange| delivers_event(evidence, exchange)).collect();
+        let declared = !evidence.system().facts.events.is_empty();
+        if events.is_empty() {
+            return vec![if declared {
+                Finding::undecided(
+                    LOST,
+                    "no event was delivered on the edges that are declared to deliver them",
+                )
+                .hint("add a flow that makes the producer publish")
+            } else {
+                Finding::not_applicable(LOST, "no edge delivers events")
+                    .hint("add the edges that deliver events under `facts.events`, such as `\"orders -> mail\": {}`")
+            }];
+        }
+        let mut findings = lost(evidence, &events);
+        findings.extend(without_state(evidence, &events));
+        findings
+    }
+}
+
+/// Events whose delivery the consumer never acknowledged.
+fn lost(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
+    let mut deliveries: BTreeMap<(&EdgeId, &str, &str), Vec<&Exchange>> = BTreeMap::new();
+    for exchange in events {
+        let (Some(id), source) = (exchange.cloud_event("id"), exchange.cloud_event("source")) else {
+            continue;
+        };
+        deliveries.entry((&exchange.edge, source.unwrap_or_default(), id)).or_default().push(exchange);
+    }
+    let (mut lost, mut cut_short) = (BTreeMap::<&EdgeId, Cases>::new(), BTreeMap::<&EdgeId, Cases>::new());
+    for ((edge, ..), tries) in deliveries {
+        let (Some(first), Some(last)) = (tries.first(), tries.last()) else { continue };
+        if tries.iter().any(|exchange| exchange.succeeded()) {
+            continue;
+        }
+        // A producer that was ended and never started again had no chance to deliver it.
+        let ended =
+            timeline::ended_between(evidence, &edge.consumer, first.started, timeline::last_moment(evidence));
+        let goes_on = timeline::goes_on_after(evidence, &edge.consumer, last.started);
+        let no_chance = ended.is_some() && !goes_on;
+        let cases = if no_chance { &mut cut_short } else { &mut lost };
+        cases.entry(edge).or_default().exchange(last);
+    }
+    let mut findings = Vec::new();
+    for (edge, cases) in lost {
+        let message = format!("{} on `{edge}` never got through", counted(cases.count(), "event"));
+        let hint = format!(
+            "let `{}` store events with the change that they speak of, and deliver each until it is acknowledged",
+            edge.consumer
+        );
+        findings.push(cases.onto(Finding::error(LOST, message).hint(hint).edge(edge)));
+    }
+    for (edge, cases) in cut_short {
+        let message = format!(
+            "{} on `{edge}` had not got through when `{}` ended for good",
+            cases.of("event"),
+            edge.consumer
+        );
+        let hint = "start the producer again in the flow, so that it can go on delivering";
+        findings.push(cases.onto(Finding::undecided(LOST, message).hint(hint).edge(edge)));
+    }
+    findings
+}
+
+/// Events of whose aggregate the producer knows nothing.
+fn without_state(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
+    let mut unknown: BTreeMap<&ServiceName, Cases> = BTreeMap::new();
+    let mut unclear: BTreeMap<&ServiceName, Cases> = BTreeMap::new();
+    for step in evidence.steps() {
+        let Purpose::Audit { event, subject } = &step.purpose else { continue };
+        let Some(event) = events.iter().find(|exchange| exchange.id == *event) else { continue };
+        let producer = &event.edge.consumer;
+        let of = event.cloud_event("type").unwrap_or("an event");
+        let answer = step.status.map_or("no answer".to_owned(), |status| status.to_string());
+        let piece =
+            EvidenceRef::other("exchange", event.id.to_string(), format!("{of} about `{subject}`: {answer}"));
+        let cases = match step.status {
+            Some(404 | 410) => &mut unknown,
+            Some(status) if (200..400).contains(&status) => continue,
+            _ => &mut unclear,
+        };
+        cases.entry(producer).or_default().in_trace(piece, event.trace_id());
+    }
+    let mut findings = Vec::new();
+    for (service, cases) in unknown {
+        let message =
+            format!("`{service}` published {} about things that it does not know", cases.of("event"));
+        let hint = "publish only what is committed: store the event in the transaction that makes it true";
+        findings.push(cases.onto(Finding::error(WITHOUT_STATE, message).hint(hint).service(service)));
+    }
+    for (service, cases) in unclear {
+        let message = format!("`{service}` could not be asked about what {} speak of", cases.of("event"));
+        let hint =
+            "see why the route declared as `aggregate` under `facts.events` does not answer 2xx or 404";
+        findings.push(cases.onto(Finding::undecided(WITHOUT_STATE, message).hint(hint).service(service)));
+    }
+    findings
+}

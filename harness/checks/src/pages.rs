@@ -1,0 +1,91 @@
+//! The pages behind `seaworthy explain RULE`: one Markdown file per rule, under `pages/`.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// What there is to know about one rule, or about a check as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The rule's id (`retry.no-backoff`); the check's own id on the page of a check.
+    pub rule: &'static str,
+    /// The check that it belongs to, as `--only` and `--skip` take it.
+    pub check: &'static str,
+    /// Markdown: what it means, why it matters, how it is judged, how to mend it.
+    pub text: Cow<'static, str>,
+}
+
+impl Page {
+    /// What the rule means, in one sentence: the first paragraph.
+    pub fn summary(&self) -> &str {
+        let body = self.text.split_once('\n').map_or("", |(_, body)| body).trim_start();
+        body.split("\n\n").next().unwrap_or_default().trim()
+    }
+}
+
+macro_rules! pages {
+    ($($check:literal: [$($rule:literal),+ $(,)?]),+ $(,)?) => {
+        vec![$($(Page {
+            rule: $rule,
+            check: $check,
+            text: Cow::Borrowed(include_str!(concat!("../pages/", $rule, ".md"))),
+        }),+),+]
+    };
+}
+
+static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
+    pages! {
+        "flows": ["flow.expectation", "flow.undecided"],
+        "trace-context": ["trace.context-lost", "trace.context-invalid", "trace.context-foreign"],
+        "trace-completeness": [
+            "trace.span-missing", "trace.not-linked", "trace.parent-missing", "trace.no-exchange", "trace.in-flight",
+        ],
+        "correlation": [
+            "correlation.wire", "correlation.event", "correlation.echo", "correlation.span", "correlation.log",
+        ],
+        "auth": ["auth.open-route"],
+        "secrets": ["secrets.exposed"],
+        "logs": ["logs.not-structured"],
+        "telemetry": ["telemetry.silent"],
+        "metrics": ["metrics.count", "metrics.unit"],
+        "saga": ["saga.not-compensated", "saga.wrong-order", "saga.unfinished"],
+        "outbox": ["outbox.event-lost", "outbox.event-without-state"],
+        "idempotency": ["idempotency.different-answer", "idempotency.event-twice"],
+        "retries": [
+            "retry.final-answer", "retry.no-backoff", "retry.not-idempotent", "retry.too-many", "retry.amplification",
+        ],
+        "timeouts": ["timeout.missing", "timeout.inversion"],
+        "breaker": ["breaker.missing", "breaker.stuck-open"],
+        "shutdown": ["shutdown.in-flight-lost", "shutdown.too-slow", "shutdown.crashed"],
+        "instances": ["instance.died"],
+        "database": ["database.shared"],
+        "controls": ["control.disturbed"],
+        "faults": ["fault.never-fired", "fault.lapsed"],
+        "evidence": ["evidence.lost"],
+    }
+});
+
+/// One page per check, made of the first paragraphs of its rules' pages.
+static CHECKS: LazyLock<Vec<Page>> = LazyLock::new(|| {
+    let mut checks: Vec<&'static str> = PAGES.iter().map(|page| page.check).collect();
+    checks.dedup();
+    let overview = |check: &'static str| {
+        let mut text =
+            format!("# {check}\n\nA check with these rules; `seaworthy explain RULE` says more of each.\n");
+        for page in PAGES.iter().filter(|page| page.check == check) {
+            text += &format!("\n- `{}`: {}", page.rule, page.summary().replace('\n', " "));
+        }
+        text.push('\n');
+        Page { rule: check, check, text: Cow::Owned(text) }
+    };
+    checks.into_iter().map(overview).collect()
+});
+
+/// The pages of all rules, by check in the order of the catalogue.
+pub fn pages() -> &'static [Page] {
+    &PAGES
+}
+
+/// The page of a rule, or of a check by its id; `None` when there is no such rule.
+pub fn explain(rule: &str) -> Option<&'static Page> {
+    PAGES.iter().chain(CHECKS.iter()).find(|page| page.rule == rule)
+}
