@@ -37,7 +37,7 @@ pub(super) fn find(
             _ => match killed {
                 Some(instance) => waivers.waive(was_killed(instance)),
                 None => {
-                    gaps.push(Gap::MissingParent { span: span.span_id, parent, service: service.clone() })
+                    gaps.push(Gap::MissingParent { span: span.span_id, parent, service: service.clone() });
                 }
             },
         }

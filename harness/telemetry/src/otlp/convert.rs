@@ -11,7 +11,9 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
-use opentelemetry_proto::tonic::metrics::v1::{self as metric, AggregationTemporality, number_data_point};
+use opentelemetry_proto::tonic::metrics::v1::{
+    self as metric, AggregationTemporality, DataPointFlags, number_data_point,
+};
 use opentelemetry_proto::tonic::trace::v1 as trace;
 use opentelemetry_proto::tonic::{logs::v1 as log, resource::v1 as resource};
 use seaworthy_core::ids::{SpanId, TraceId};
@@ -45,7 +47,7 @@ impl<T> Decoded<T> {
 }
 
 /// The spans of an export request.
-pub fn spans(request: ExportTraceServiceRequest, received: Nanos) -> Decoded<Span> {
+pub(super) fn spans(request: ExportTraceServiceRequest, received: Nanos) -> Decoded<Span> {
     let mut decoded = Decoded::none();
     for group in request.resource_spans {
         let resource = read_resource(group.resource);
@@ -60,7 +62,7 @@ pub fn spans(request: ExportTraceServiceRequest, received: Nanos) -> Decoded<Spa
 }
 
 /// The log records of an export request.
-pub fn logs(request: ExportLogsServiceRequest, received: Nanos) -> Decoded<LogRecord> {
+pub(super) fn logs(request: ExportLogsServiceRequest, received: Nanos) -> Decoded<LogRecord> {
     let mut decoded = Decoded::none();
     for group in request.resource_logs {
         let resource = read_resource(group.resource);
@@ -72,7 +74,7 @@ pub fn logs(request: ExportLogsServiceRequest, received: Nanos) -> Decoded<LogRe
 }
 
 /// The metric points of an export request.
-pub fn metrics(request: ExportMetricsServiceRequest, received: Nanos) -> Decoded<MetricPoint> {
+pub(super) fn metrics(request: ExportMetricsServiceRequest, received: Nanos) -> Decoded<MetricPoint> {
     let mut decoded = Decoded::none();
     for group in request.resource_metrics {
         let resource = read_resource(group.resource);
@@ -192,11 +194,14 @@ fn read_metric(
     decoded: &mut Decoded<MetricPoint>,
 ) {
     use metric::metric::Data;
+    // Points flagged so say that a series ended; they have no value and are no error.
+    let recorded = |flags: u32| flags & DataPointFlags::NoRecordedValueMask as u32 == 0;
     let points: Vec<Point> = match metric.data {
         None => Vec::new(),
         Some(Data::Gauge(gauge)) => gauge
             .data_points
             .into_iter()
+            .filter(|point| recorded(point.flags))
             .map(|point| {
                 let value = number(&point).map(|value| MetricValue::Gauge { value });
                 (point.attributes, point.start_time_unix_nano, point.time_unix_nano, value)
@@ -205,7 +210,7 @@ fn read_metric(
         Some(Data::Sum(sum)) => {
             let (monotonic, temporality) = (sum.is_monotonic, temporality(sum.aggregation_temporality));
             let value = |value| Some(MetricValue::Sum { value, monotonic, temporality: temporality? });
-            let points = sum.data_points.into_iter().map(|point| {
+            let points = sum.data_points.into_iter().filter(|point| recorded(point.flags)).map(|point| {
                 let value = number(&point).and_then(value);
                 (point.attributes, point.start_time_unix_nano, point.time_unix_nano, value)
             });
@@ -213,24 +218,27 @@ fn read_metric(
         }
         Some(Data::Histogram(histogram)) => {
             let temporality = temporality(histogram.aggregation_temporality);
-            histogram.data_points.into_iter().map(|point| read_histogram(point, temporality)).collect()
+            let points = histogram.data_points.into_iter().filter(|point| recorded(point.flags));
+            points.map(|point| read_histogram(point, temporality)).collect()
         }
         Some(Data::ExponentialHistogram(histogram)) => {
             let temporality = temporality(histogram.aggregation_temporality);
-            let points = histogram.data_points.into_iter().map(|point| {
-                let (count, sum) = (point.count, point.sum);
-                let value = temporality.map(|temporality| MetricValue::ExponentialHistogram {
-                    count,
-                    sum,
-                    temporality,
+            let points =
+                histogram.data_points.into_iter().filter(|point| recorded(point.flags)).map(|point| {
+                    let (count, sum) = (point.count, point.sum);
+                    let value = temporality.map(|temporality| MetricValue::ExponentialHistogram {
+                        count,
+                        sum,
+                        temporality,
+                    });
+                    (point.attributes, point.start_time_unix_nano, point.time_unix_nano, value)
                 });
-                (point.attributes, point.start_time_unix_nano, point.time_unix_nano, value)
-            });
             points.collect()
         }
         Some(Data::Summary(summary)) => summary
             .data_points
             .into_iter()
+            .filter(|point| recorded(point.flags))
             .map(|point| {
                 let value = Some(MetricValue::Summary { count: point.count, sum: point.sum });
                 (point.attributes, point.start_time_unix_nano, point.time_unix_nano, value)

@@ -12,6 +12,7 @@ use super::body::{self, Encoding};
 use super::intake::{self, Signal};
 use super::rejection::Rejection;
 use super::{Answer, Desk, ReceiverLimits, whole};
+use crate::otlp::Format;
 use crate::store::Refusal;
 
 const PREFIX: usize = 5;
@@ -69,7 +70,7 @@ async fn handle(request: Request<Incoming>, desk: &Desk) -> Result<(Signal, Refu
     let _turn = desk.requests.acquire().await;
     let framed = body::read(request.into_body(), &desk.limits).await?;
     let message = unframe(framed, encoding, &desk.limits)?;
-    Ok((signal, intake::take(&desk.store, signal, &message, &desk.limits)?))
+    Ok((signal, intake::take(&desk.store, signal, &message, Format::Protobuf, &desk.limits)?))
 }
 
 /// The one message of a unary call, inflated when its own flag says that it is compressed.

@@ -9,38 +9,30 @@ use super::body::{self, Encoding};
 use super::intake::{self, Signal};
 use super::rejection::Rejection;
 use super::{Answer, Desk, whole};
+use crate::otlp::Format;
 use crate::store::Refusal;
 
-/// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Protobuf,
-    Json,
+fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Protobuf => "application/x-protobuf",
+        Format::Json => "application/json",
+    }
 }
 
-impl Format {
-    fn content_type(self) -> &'static str {
-        match self {
-            Format::Protobuf => "application/x-protobuf",
-            Format::Json => "application/json",
-        }
-    }
-
-    /// Reads the content type; parameters (`; charset=utf-8`) take no part.
-    fn read(headers: &HeaderMap) -> Result<Self, Rejection> {
-        let value = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
-            "application/x-protobuf" => Ok(Format::Protobuf),
-            "application/json" => Ok(Format::Json),
-            _ => Err(Rejection::ContentType(value.chars().take(80).collect())),
-        }
+/// Reads the content type; parameters (`; charset=utf-8`) take no part.
+fn read_content_type(headers: &HeaderMap) -> Result<Format, Rejection> {
+    let value = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "application/x-protobuf" => Ok(Format::Protobuf),
+        "application/json" => Ok(Format::Json),
+        _ => Err(Rejection::ContentType(value.chars().take(80).collect())),
     }
 }
 
 /// Answers an export request over HTTP.
 pub(super) async fn answer(request: Request<Incoming>, desk: &Desk) -> Response<Answer> {
-    let format = Format::read(request.headers());
+    let format = read_content_type(request.headers());
     match handle(request, format.clone(), desk).await {
         Ok((signal, refusal)) => {
             let (body, format) = match format {
@@ -78,10 +70,7 @@ async fn handle(
     let _turn = desk.requests.acquire().await;
     let body = body::read(request.into_body(), &desk.limits).await?;
     let body = body::inflate(body, encoding, &desk.limits)?;
-    let refusal = match format {
-        Format::Protobuf => intake::take(&desk.store, signal, &body, &desk.limits)?,
-        Format::Json => intake::take_json(&desk.store, signal, &body, &desk.limits)?,
-    };
+    let refusal = intake::take(&desk.store, signal, &body, format, &desk.limits)?;
     Ok((signal, refusal))
 }
 
@@ -108,7 +97,7 @@ fn refuse(rejection: &Rejection, format: Format) -> Response<Answer> {
 fn reply(status: StatusCode, format: Format, body: Vec<u8>) -> Response<Answer> {
     let mut response = Response::new(whole(body));
     *response.status_mut() = status;
-    let content_type = header::HeaderValue::from_static(format.content_type());
+    let content_type = header::HeaderValue::from_static(content_type(format));
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }

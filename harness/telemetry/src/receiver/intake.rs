@@ -1,21 +1,18 @@
 //! From a whole body to the store, the same for gRPC and HTTP.
 
-use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+    ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
 };
 use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
 use seaworthy_core::evidence::Loss;
 
 use super::ReceiverLimits;
 use super::rejection::Rejection;
-use crate::otlp;
-use crate::otlp::schema::{self, MessageType};
+use crate::otlp::{self, Format};
 use crate::store::{Refusal, Store};
 
 /// What is exported.
@@ -39,15 +36,6 @@ impl Signal {
         }
     }
 
-    /// The request's type.
-    fn message(self) -> &'static MessageType {
-        match self {
-            Signal::Traces => &schema::TRACES,
-            Signal::Metrics => &schema::METRICS,
-            Signal::Logs => &schema::LOGS,
-        }
-    }
-
     /// The name of the partial success's count in JSON.
     fn rejected_field(self) -> &'static str {
         match self {
@@ -58,32 +46,26 @@ impl Signal {
     }
 }
 
-/// Decodes a protobuf export request and stores what is valid of it. Returns what was refused of it.
+/// Decodes an export request and stores what is valid of it. Returns what was refused of it.
 pub(super) fn take(
     store: &Store,
     signal: Signal,
     body: &[u8],
+    format: Format,
     limits: &ReceiverLimits,
 ) -> Result<Refusal, Rejection> {
-    let garbage = |error: prost::DecodeError| Rejection::Garbage(error.to_string());
-    if otlp::parts::count(body, signal.message()) > limits.parts {
-        return Err(Rejection::TooManyParts(limits.parts));
-    }
-    let received = store.now();
+    let (parts, received) = (limits.parts, store.now());
     let (invalid, full) = match signal {
         Signal::Traces => {
-            let request = ExportTraceServiceRequest::decode(body).map_err(garbage)?;
-            let decoded = otlp::spans(request, received);
+            let decoded = otlp::spans(body, format, parts, received)?;
             (decoded.refused, store.add_spans(decoded.items))
         }
         Signal::Metrics => {
-            let request = ExportMetricsServiceRequest::decode(body).map_err(garbage)?;
-            let decoded = otlp::metrics(request, received);
+            let decoded = otlp::metrics(body, format, parts, received)?;
             (decoded.refused, store.add_metrics(decoded.items))
         }
         Signal::Logs => {
-            let request = ExportLogsServiceRequest::decode(body).map_err(garbage)?;
-            let decoded = otlp::logs(request, received);
+            let decoded = otlp::logs(body, format, parts, received)?;
             (decoded.refused, store.add_logs(decoded.items))
         }
     };
@@ -97,18 +79,6 @@ pub(super) fn take(
         });
     }
     Ok(invalid.and(full))
-}
-
-/// Decodes a JSON export request and stores what is valid of it. Returns what was refused of it.
-pub(super) fn take_json(
-    store: &Store,
-    signal: Signal,
-    body: &[u8],
-    limits: &ReceiverLimits,
-) -> Result<Refusal, Rejection> {
-    let protobuf = otlp::json::to_protobuf(body, signal.message())
-        .map_err(|error| Rejection::Garbage(error.to_string()))?;
-    take(store, signal, &protobuf, limits)
 }
 
 /// The body of the answer to a request that was taken, in protobuf.

@@ -5,6 +5,7 @@ use prost::Message;
 use seaworthy_core::evidence::Loss;
 
 use super::ReceiverLimits;
+use crate::otlp::DecodeError;
 
 /// Why a request is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,15 @@ pub(super) enum Rejection {
     /// Not one of the paths or methods of OTLP.
     #[error("`{0}` is not part of OTLP: traces, metrics and logs are received here")]
     Unknown(String),
+}
+
+impl From<DecodeError> for Rejection {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::TooManyParts(limit) => Rejection::TooManyParts(limit),
+            DecodeError::Malformed(what) => Rejection::Garbage(what),
+        }
+    }
 }
 
 /// `google.rpc.Status`, without details.
