@@ -52,12 +52,17 @@ pub fn markdown(report: &RunReport) -> String {
     let mut skipped = Vec::new();
     for check in report.checks.iter().filter(|check| check.verdict == Verdict::Skipped) {
         for finding in &check.findings {
-            skipped.push(format!("- `{}`: {} {}", check.id, inline(&finding.message), inline(&finding.hint)));
+            let hint = if finding.hint.is_empty() {
+                String::new()
+            } else {
+                format!(" → {}", inline(&finding.hint))
+            };
+            skipped.push(format!("- `{}`: {}{hint}", check.id, inline(&finding.message)));
         }
     }
     if !skipped.is_empty() {
         out.extend([String::new(), "### Skipped".to_owned(), String::new()]);
-        out.extend(skipped.into_iter().map(|line| line.trim_end().to_owned()));
+        out.extend(skipped);
     }
     let passed = report.checks.iter().filter(|check| check.verdict == Verdict::Pass);
     let passed: Vec<String> = passed.map(|check| format!("`{}`", check.id)).collect();

@@ -12,10 +12,10 @@ const SYSTEM: &str = r#"
 version: 1
 name: small
 services:
-  gateway: {process: {command: [gateway]}, ports: {http: http}, calls: {orders: ORDERS_URL}}
-  orders: {process: {command: [orders]}, ports: {http: http}, calls: {payments: PAYMENTS_URL, inventory.grpc: INVENTORY_URL}}
-  payments: {process: {command: [payments]}, ports: {http: http}}
-  inventory: {process: {command: [inventory]}, ports: {http: http, grpc: grpc}}
+  gateway: {process: {command: [gateway, "${port.http}"]}, ports: {http: http}, calls: {orders: ORDERS_URL}}
+  orders: {process: {command: [orders, "${port.http}"]}, ports: {http: http}, calls: {payments: PAYMENTS_URL, inventory.grpc: INVENTORY_URL}}
+  payments: {process: {command: [payments, "${port.http}"]}, ports: {http: http}}
+  inventory: {process: {command: [inventory, "${port.http}", "${port.grpc}"]}, ports: {http: http, grpc: grpc}}
 ingress: {gateway: {}}
 vars: {token: t}
 facts:

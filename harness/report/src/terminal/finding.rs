@@ -14,11 +14,11 @@ const FLOWS: usize = 6;
 /// Where labelled lines begin.
 const LABEL: usize = 10;
 
-/// Where it is: ` at orders -> payments`, for headings.
+/// Where it is, for headings: ` · orders -> payments`.
 pub(super) fn place(finding: &Finding) -> String {
     match (&finding.edge, &finding.service) {
-        (Some(edge), _) => format!(" at {edge}"),
-        (None, Some(service)) => format!(" at {service}"),
+        (Some(edge), _) => format!(" · {edge}"),
+        (None, Some(service)) => format!(" · {service}"),
         (None, None) => String::new(),
     }
 }
@@ -26,11 +26,10 @@ pub(super) fn place(finding: &Finding) -> String {
 impl Page<'_> {
     pub(super) fn finding(&mut self, group: &Group<'_>, sign: &str, ink: Ink, hint: &str) {
         let finding = group.first;
-        let flow = finding.flow.as_ref().map_or_else(String::new, |flow| format!(" in flow {flow}"));
-        let heading = format!("{}{}", finding.rule, cut(&place(finding), 80));
-        let heading =
-            format!("{} {}{flow}", self.style.paint(ink, sign), self.style.paint(Ink::Name, heading));
-        self.line(heading);
+        let flow = finding.flow.as_ref().map_or_else(String::new, |flow| format!(" · flow {flow}"));
+        let heading = format!("{}{}{flow}", finding.rule, place(finding));
+        let heading = cut(&heading, self.style.columns() - 2);
+        self.line(format!("{} {}", self.style.paint(ink, sign), self.style.paint(Ink::Name, heading)));
         for line in wrap(&finding.message, self.style.columns() - 2) {
             self.line(format!("  {line}"));
         }
@@ -68,7 +67,7 @@ impl Page<'_> {
             }
             None => {
                 let then = format!("seaworthy replay {fingerprint} --evidence DIR");
-                self.command("replay", &format!("{then}  (once the run is made with --evidence DIR)"));
+                self.command("replay", &format!("{then}  # after a run with --evidence DIR"));
             }
         }
     }
@@ -86,9 +85,15 @@ impl Page<'_> {
         // One line more than allowed is no longer than the line that would stand for it.
         let most = if told.len() == most + 1 { most + 1 } else { most };
         self.gap();
-        for evidence in told.iter().take(most) {
-            let id = if evidence.kind == "exchange" { evidence.id.clone() } else { evidence.kind.clone() };
-            let line = cut(&format!("{id}  {}", evidence.text), self.style.columns() - 4);
+        // Exchanges are called by their number, which other tools' output has too; ids of spans say nothing.
+        let name = |evidence: &EvidenceRef| match evidence.kind.as_str() {
+            "exchange" => cut(&evidence.id, 10),
+            kind => cut(kind, 10),
+        };
+        let names: Vec<String> = told.iter().take(most).map(|evidence| name(evidence)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        for (name, evidence) in names.iter().zip(&told) {
+            let line = cut(&format!("{name:<width$}  {}", evidence.text), self.style.columns() - 4);
             self.line(format!("    {line}"));
         }
         if told.len() > most {
@@ -106,8 +111,14 @@ impl Page<'_> {
             return;
         }
         for line in lines {
-            let text = cut(&line.text, self.style.columns() - 4);
-            let text = if line.marked { self.style.paint(Ink::Bad, text) } else { text };
+            let text = match line.text.strip_suffix(tree::MARK) {
+                // The mark must not be what is cut off.
+                Some(text) => {
+                    let room = self.style.columns() - 4 - tree::MARK.chars().count();
+                    self.style.paint(Ink::Bad, format!("{}{}", cut(text, room), tree::MARK))
+                }
+                None => cut(&line.text, self.style.columns() - 4),
+            };
             self.line(format!("    {text}"));
         }
     }
@@ -135,7 +146,7 @@ impl Page<'_> {
                 }
             }
             several => {
-                self.labelled("also", &format!("{} more of this kind here, -v shows them", several.len()))
+                self.labelled("also", &format!("{} more of this kind here, -v shows them", several.len()));
             }
         }
     }

@@ -12,6 +12,9 @@ use seaworthy_core::tree::{TraceTree, TreeOptions};
 /// Trees of up to so many lines are shown whole.
 const WHOLE: usize = 24;
 
+/// What stands behind a span that the finding is about; [`TraceTree`] puts it there.
+pub(super) const MARK: &str = "  ◀ here";
+
 /// A line of the tree.
 pub(super) struct Line {
     pub(super) text: String,
@@ -40,7 +43,8 @@ pub(super) fn lines(
         without_telemetry: without.map(|(name, _)| name.clone()).collect(),
     };
     let text = TraceTree::build(&spans, &exchanges).render(&options);
-    let lines = text.lines().map(|line| Line { text: line.to_owned(), marked: line.contains('◀') }).collect();
+    let lines =
+        text.lines().map(|line| Line { text: line.to_owned(), marked: line.ends_with(MARK) }).collect();
     Some(if whole { lines } else { fold(lines) })
 }
 
@@ -104,23 +108,25 @@ fn fold(lines: Vec<Line>) -> Vec<Line> {
         }
     }
     let mut folded = Vec::new();
-    let mut gone = 0;
+    let mut gone: Vec<Line> = Vec::new();
     for (line, keep) in lines.into_iter().zip(keep) {
-        if !keep {
-            gone += 1;
-            continue;
+        if keep {
+            close_gap(&mut folded, &mut gone);
+            folded.push(line);
+        } else {
+            gone.push(line);
         }
-        push_gap(&mut folded, &mut gone);
-        folded.push(line);
     }
-    push_gap(&mut folded, &mut gone);
+    close_gap(&mut folded, &mut gone);
     folded
 }
 
-fn push_gap(folded: &mut Vec<Line>, gone: &mut usize) {
-    if *gone > 0 {
-        let plural = if *gone == 1 { "" } else { "s" };
-        folded.push(Line { text: format!("⋮ {gone} more line{plural}, -v shows them"), marked: false });
-        *gone = 0;
+/// Puts one line in the place of those that are left out; a single one stays, as it takes no more room.
+fn close_gap(folded: &mut Vec<Line>, gone: &mut Vec<Line>) {
+    if let ([first, _, ..], count) = (gone.as_slice(), gone.len()) {
+        let indent = " ".repeat(depth(&first.text).saturating_sub(3));
+        gone.clear();
+        folded.push(Line { text: format!("{indent}⋮  {count} more, -v shows them"), marked: false });
     }
+    folded.append(gone);
 }
