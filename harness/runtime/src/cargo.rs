@@ -82,11 +82,7 @@ fn hint(suggestion: Option<&String>) -> String {
 ///
 /// # Errors
 /// When cargo cannot be run, a name is no binary's, or something does not compile.
-pub fn build(
-    folder: &Path,
-    bins: &BTreeSet<String>,
-    release: bool,
-) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+pub fn build(folder: &Path, bins: &[String], release: bool) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     build_with(folder, bins, release, &mut |line| {
         let _ = writeln!(std::io::stderr(), "{line}");
     })
@@ -98,7 +94,7 @@ pub fn build(
 /// As [`build`].
 pub fn build_with(
     folder: &Path,
-    bins: &BTreeSet<String>,
+    bins: &[String],
     release: bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
@@ -117,7 +113,7 @@ pub fn build_with(
         arguments.extend(["--bin".into(), bin.clone()]);
     }
     let executables = run(folder, &arguments, bins, progress)?;
-    match bins.iter().find(|bin| !executables.contains_key(*bin)) {
+    match bins.iter().find(|bin| !executables.contains_key(bin.as_str())) {
         Some(bin) => Err(BuildError::NoExecutable(bin.clone())),
         None => Ok(executables),
     }
@@ -233,7 +229,7 @@ struct Message {
 fn run(
     folder: &Path,
     arguments: &[String],
-    bins: &BTreeSet<String>,
+    bins: &[String],
     progress: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let (program, mut command) = cargo(folder);
@@ -257,7 +253,7 @@ fn run(
     let status = child.wait().map_err(failed)?;
     if !status.success() {
         let output = Vec::from(said).join("\n");
-        return Err(BuildError::Failed { bins: bins.iter().cloned().collect(), output });
+        return Err(BuildError::Failed { bins: bins.to_vec(), output });
     }
     Ok(messages.and_then(|thread| thread.join().ok()).unwrap_or_default())
 }

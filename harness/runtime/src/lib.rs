@@ -11,3 +11,6 @@
 pub mod cargo;
 pub mod process;
 pub mod readiness;
+
+pub use process::ProcessRuntime;
+pub use readiness::address_in_use;

@@ -10,7 +10,7 @@ use crate::route::{Operation, Route};
 use crate::time::HumanDuration;
 
 /// What was declared about the system. A check that lacks its fact is skipped and names the line to add.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Facts {
     /// Routes at the ingress that must refuse a request without valid credentials.
@@ -47,6 +47,24 @@ pub struct Facts {
     /// How long an instance may take to end after SIGTERM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shutdown: Option<HumanDuration>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            protected: Vec::new(),
+            budgets: BTreeMap::new(),
+            idempotent: Vec::new(),
+            idempotency_key: idempotency_key(),
+            sagas: Vec::new(),
+            optional: Vec::new(),
+            breakers: BTreeMap::new(),
+            retries: None,
+            correlation: None,
+            events: BTreeMap::new(),
+            shutdown: None,
+        }
+    }
 }
 
 fn idempotency_key() -> String {

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{CheckSettings, Facts};
+use super::locate::Places;
 use crate::ids::{EdgeId, ServiceName};
 use crate::time::HumanDuration;
 
@@ -46,10 +47,14 @@ pub struct System {
     #[serde(skip)]
     #[schemars(skip)]
     pub file: PathBuf,
+    /// Where each of its parts stands in the file; see [`System::locate`].
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub places: Places,
 }
 
 /// How an instance of a service is run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Process {
     /// A binary of the Cargo workspace that the system file lies in; built once, before anything starts.
@@ -128,8 +133,9 @@ impl Service {
             return Some(port);
         }
         let speaks_http = |(_, protocol): &(&String, &PortProtocol)| **protocol == PortProtocol::Http;
+        let named = self.ports.get_key_value("http").filter(speaks_http);
         let mut http = self.ports.iter().filter(speaks_http);
-        match (self.ports.get_key_value("http"), http.next(), http.next()) {
+        match (named, http.next(), http.next()) {
             (Some((name, _)), ..) | (None, Some((name, _)), None) => Some(name),
             _ => None,
         }
@@ -164,7 +170,7 @@ pub enum PortProtocol {
 }
 
 /// The variable that gets an edge's URL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Call {
     /// Its name; the value is `http://127.0.0.1:PORT`.
@@ -282,6 +288,17 @@ impl System {
             Some(port) if several => edge.with_port(port),
             _ => edge,
         }
+    }
+
+    /// The declared edge that a placeholder `${edge.ID.url}` of `consumer` names: `provider`, `provider.port`, or
+    /// the full id of any edge.
+    pub fn edge_named(&self, consumer: &ServiceName, id: &str) -> Option<EdgeId> {
+        let edge = match id.parse::<EdgeId>() {
+            Ok(edge) => edge,
+            Err(_) => format!("{consumer} -> {id}").parse().ok()?,
+        };
+        let edge = self.edge(edge.consumer.as_str(), edge.provider.as_str(), edge.port.as_deref());
+        self.edges().contains(&edge).then_some(edge)
     }
 
     /// The canonical edges that a pattern (with or without port) covers.

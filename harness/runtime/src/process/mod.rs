@@ -80,13 +80,20 @@ fn io_error(what: String) -> impl FnOnce(io::Error) -> RuntimeError {
 }
 
 impl ProcessRuntime {
-    /// A runtime whose working folders lie in a new folder below `folder` (which is made if it is not there).
+    /// A runtime whose working folders lie among the system's temporary files.
+    ///
+    /// # Errors
+    /// When no folder can be made there.
+    pub fn new(clock: RunClock) -> Result<Self, RuntimeError> {
+        Self::new_in(clock, &std::env::temp_dir())
+    }
+
+    /// A runtime whose working folders lie in a new folder below `parent` (which is made if it is not there).
     /// The new folder goes when the runtime is dropped.
     ///
     /// # Errors
     /// When the folder cannot be made.
-    pub fn new(clock: RunClock, folder: impl AsRef<Path>) -> Result<Self, RuntimeError> {
-        let parent = folder.as_ref();
+    pub fn new_in(clock: RunClock, parent: &Path) -> Result<Self, RuntimeError> {
         let what = || format!("make a working folder in `{}`", parent.display());
         std::fs::create_dir_all(parent).map_err(io_error(what()))?;
         let folder =

@@ -13,7 +13,7 @@ use seaworthy_runtime::process::ProcessRuntime;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) fn runtime() -> ProcessRuntime {
-    ProcessRuntime::new(RunClock::start(), std::env::temp_dir()).unwrap()
+    ProcessRuntime::new(RunClock::start()).unwrap()
 }
 
 /// An instance that runs a shell script.

@@ -1,0 +1,190 @@
+//! Calls, start-up order, ingress.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Review, did_you_mean};
+use crate::ids::{EdgeId, ServiceName};
+use crate::system::model::Service;
+
+pub(super) fn review(review: &mut Review<'_>) {
+    calls(review);
+    ingress(review);
+    order(review);
+}
+
+fn calls(review: &mut Review<'_>) {
+    for (name, service) in review.services() {
+        let mut edges: BTreeMap<EdgeId, &str> = BTreeMap::new();
+        for target in service.calls.keys() {
+            let path = ["services", name, "calls", target];
+            let (provider, port) = match target.split_once('.') {
+                Some((provider, port)) => (provider, Some(port)),
+                None => (target.as_str(), None),
+            };
+            let Some(called) = review.system.services.get(provider) else {
+                let known = review.system.services.keys().map(ServiceName::as_str);
+                review.key(&path, format!("there is no service `{provider}`"), did_you_mean(provider, known));
+                continue;
+            };
+            if let Some((message, help)) = port_mistake(provider, called, port) {
+                review.key(&path, message, help);
+                continue;
+            }
+            let edge = review.system.edge(name, provider, port);
+            if let Some(other) = edges.insert(edge, target) {
+                let message = format!("`{other}` and `{target}` are the same edge");
+                review.key(&path, message, "keep one of the two".to_owned());
+            }
+        }
+    }
+}
+
+/// What is wrong with naming this port, or none, of a service.
+fn port_mistake(name: &str, service: &Service, port: Option<&str>) -> Option<(String, Option<String>)> {
+    let known = service.ports.keys().map(String::as_str);
+    match port {
+        _ if service.ports.is_empty() => {
+            let help = format!("add `ports: {{http: http}}` to `{name}`");
+            Some((format!("`{name}` has no ports"), Some(help)))
+        }
+        Some(port) if !service.ports.contains_key(port) => {
+            Some((format!("`{name}` has no port `{port}`"), did_you_mean(port, known)))
+        }
+        None if service.ports.len() > 1 => {
+            let names: Vec<String> = known.map(|port| format!("`{name}.{port}`")).collect();
+            let message = format!("`{name}` has several ports; which one is meant?");
+            Some((message, Some(format!("write {}", names.join(" or ")))))
+        }
+        _ => None,
+    }
+}
+
+fn ingress(review: &mut Review<'_>) {
+    for (name, ingress) in &review.system.ingress {
+        let path = ["ingress", name.as_str()];
+        let Some(service) = review.system.services.get(name) else {
+            let known = review.system.services.keys().map(ServiceName::as_str);
+            review.key(&path, format!("there is no service `{name}`"), did_you_mean(name.as_str(), known));
+            continue;
+        };
+        let Some((message, help)) = port_mistake(name.as_str(), service, ingress.port.as_deref()) else {
+            continue;
+        };
+        match ingress.port {
+            Some(_) => review.value(&["ingress", name.as_str(), "port"], message, help),
+            None if service.ports.len() > 1 => {
+                let names: Vec<String> = service.ports.keys().map(|port| format!("`port: {port}`")).collect();
+                review.key(&path, message, format!("add {}", names.join(" or ")));
+            }
+            None => review.key(&path, message, help),
+        }
+    }
+}
+
+/// `after` names services, and can be kept.
+fn order(review: &mut Review<'_>) {
+    for (name, service) in review.services() {
+        for (index, other) in service.after.iter().enumerate() {
+            if !review.system.services.contains_key(other) {
+                let known = review.system.services.keys().map(ServiceName::as_str);
+                review.value(
+                    &["services", name, "after", &index.to_string()],
+                    format!("there is no service `{other}`"),
+                    did_you_mean(other.as_str(), known),
+                );
+            }
+        }
+    }
+    for circle in circles(&review.system.services) {
+        let Some(first) = circle.first() else { continue };
+        let shown: Vec<&str> = circle.iter().chain([first]).map(|name| name.as_str()).collect();
+        review.key(
+            &["services", first.as_str(), "after"],
+            format!("`after` goes in a circle: {}", shown.join(" → ")),
+            "none of them can be first; take one out (calls may go in circles, `after` may not)".to_owned(),
+        );
+    }
+}
+
+/// Circles in the start-up order: each service is in one of them at most, and each begins with the first of its
+/// names by alphabet.
+fn circles(services: &BTreeMap<ServiceName, Service>) -> Vec<Vec<&ServiceName>> {
+    let mut done: BTreeSet<&ServiceName> = BTreeSet::new();
+    let mut found: Vec<Vec<&ServiceName>> = Vec::new();
+    for start in services.keys() {
+        // The way from the start, each with the index of its next neighbour to look at.
+        let mut way: Vec<(&ServiceName, usize)> = vec![(start, 0)];
+        while let Some((name, next)) = way.last_mut() {
+            let name = *name;
+            let after = services.get(name).map(|service| service.after.as_slice()).unwrap_or_default();
+            let neighbour = if done.contains(name) { None } else { after.get(*next) };
+            *next += 1;
+            let Some(neighbour) = neighbour else {
+                done.insert(name);
+                way.pop();
+                continue;
+            };
+            if let Some(from) = way.iter().position(|(name, _)| *name == neighbour) {
+                let mut circle: Vec<&ServiceName> = way[from..].iter().map(|(name, _)| *name).collect();
+                let first = (0..circle.len()).min_by_key(|index| circle[*index]).unwrap_or_default();
+                circle.rotate_left(first);
+                if !found.iter().flatten().any(|name| circle.contains(name)) {
+                    found.push(circle);
+                }
+            } else if !done.contains(neighbour) {
+                way.push((neighbour, 0));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn services(after: &[Vec<usize>]) -> BTreeMap<ServiceName, Service> {
+        let name = |index: usize| ServiceName::from(format!("s{index}"));
+        let service = |others: &Vec<usize>| Service {
+            after: others.iter().map(|other| name(*other)).collect(),
+            ..Service::default()
+        };
+        after.iter().enumerate().map(|(index, others)| (name(index), service(others))).collect()
+    }
+
+    /// Whether services can be started one after the other: take away what waits for nothing, until nothing is
+    /// left or everything waits.
+    fn can_be_kept(after: &[Vec<usize>]) -> bool {
+        let mut waiting: BTreeSet<usize> = (0..after.len()).collect();
+        loop {
+            let free = waiting
+                .iter()
+                .copied()
+                .find(|index| after[*index].iter().all(|other| !waiting.contains(other)));
+            match free {
+                Some(index) => waiting.remove(&index),
+                None => return waiting.is_empty(),
+            };
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_circle_is_found_exactly_when_the_order_cannot_be_kept(
+            after in (1usize..8).prop_flat_map(|count| {
+                prop::collection::vec(prop::collection::vec(0..count, 0..3), count)
+            })
+        ) {
+            let services = services(&after);
+            let found = circles(&services);
+            prop_assert_eq!(found.is_empty(), can_be_kept(&after));
+            for circle in found {
+                for (index, name) in circle.iter().enumerate() {
+                    let next = circle[(index + 1) % circle.len()];
+                    prop_assert!(services[*name].after.contains(next), "{:?}", circle);
+                }
+            }
+        }
+    }
+}
