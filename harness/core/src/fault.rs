@@ -75,7 +75,7 @@ pub enum When {
 
 /// What is done to an exchange that matches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum FaultAction {
     /// Hold the request back for a while, then go on.
     Delay {

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{self, StreamExt};
 use seaworthy_core::evidence::Purpose;
 use seaworthy_core::ids::EdgeId;
@@ -126,10 +126,11 @@ impl Runner<'_> {
         let over = AtomicBool::new(false);
         let over = &over;
         let work = async {
-            let shared = stream::iter(&plan.shared).for_each_concurrent(AT_ONCE, |flow| async move {
-                self.flow(flow, &flow.name).await;
-            });
-            let lanes = join_all(plan.lanes.iter().map(|lane| self.lane(lane)));
+            // Boxed one by one: the compiler cannot see that a closure over them is good for any lifetime.
+            let flows: Vec<_> = plan.shared.iter().map(|flow| self.flow(flow, &flow.name).boxed()).collect();
+            let shared = stream::iter(flows).buffer_unordered(AT_ONCE).collect::<Vec<_>>();
+            let lanes: Vec<_> = plan.lanes.iter().map(|lane| self.lane(lane).boxed()).collect();
+            let lanes = join_all(lanes);
             let strangers = probes::ask_as_stranger(self.session);
             tokio::join!(shared, lanes, strangers);
             over.store(true, Ordering::Relaxed);

@@ -6,8 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use seaworthy_core::context::{EXPERIMENT_BAGGAGE, TraceParent};
 use seaworthy_core::evidence::{Purpose, StepRecord};
-use seaworthy_core::exchange::Exchange;
-use seaworthy_core::ids::{EdgeId, PROBE};
+use seaworthy_core::ids::{EdgeId, ExchangeId, PROBE};
 
 use crate::session::Session;
 
@@ -24,31 +23,31 @@ const STRANGERS: [(&str, Option<&str>); 2] =
 /// Asks every protected route without and with invalid credentials. `auth` judges the answers.
 pub async fn ask_as_stranger(session: &Session) {
     let protected = &session.system().facts.protected;
-    let asking = protected.iter().flat_map(|route| STRANGERS.map(|stranger| (route, stranger)));
-    stream::iter(asking)
-        .for_each_concurrent(AT_ONCE, |(protected, (credentials, authorization))| async move {
+    let mut asking = Vec::new();
+    for protected in protected {
+        for (credentials, authorization) in STRANGERS {
             let method = protected.route.method.clone().unwrap_or_else(|| "GET".to_owned());
             let path = protected.route.path.fill(|_| "seaworthy-probe".to_owned());
-            let purpose = Purpose::AuthProbe { credentials: credentials.to_owned() };
             let request = Own {
                 flow: "auth-probe",
                 step: format!("{method} {path} with {credentials}"),
-                purpose,
-                edge: &protected.edge,
+                purpose: Purpose::AuthProbe { credentials: credentials.to_owned() },
+                edge: protected.edge.clone(),
                 method,
                 path,
                 authorization,
                 trace: TraceParent::random(),
             };
-            request.send(session).await;
-        })
-        .await;
+            asking.push(request.send(session));
+        }
+    }
+    stream::iter(asking).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
 /// Asks the producer of each event for the aggregate that it speaks of, where the system file says how.
 /// `outbox` judges the answers.
 pub async fn audit_events(session: &Session) {
-    let mut audits: BTreeMap<(EdgeId, String), Exchange> = BTreeMap::new();
+    let mut audits: BTreeMap<(EdgeId, String), ExchangeId> = BTreeMap::new();
     for exchange in session.wire().log().snapshot() {
         let declared = session.system().facts.events.iter().find(|(edge, _)| exchange.edge.is_covered_by(edge));
         let subject = exchange.cloud_event("subject");
@@ -57,46 +56,43 @@ pub async fn audit_events(session: &Session) {
             && exchange.done_by_provider()
             && audits.len() < MOST_AUDITS
         {
-            audits.entry((edge.clone(), subject.to_owned())).or_insert(exchange);
+            audits.entry((edge.clone(), subject.to_owned())).or_insert(exchange.id);
         }
     }
-    stream::iter(audits)
-        .for_each_concurrent(AT_ONCE, |((edge, subject), event)| async move {
-            let Some(route) = session.system().facts.events.get(&edge).and_then(|events| events.aggregate.as_ref())
-            else {
-                return;
-            };
-            let probe = session.probe_edge(&edge.consumer);
-            let probe = probe.unwrap_or_else(|| EdgeId::new(PROBE, edge.consumer.clone()));
-            let path = route.path.fill(|_| percent_encode(&subject));
-            let request = Own {
-                flow: "event-audit",
-                step: format!("GET {path}"),
-                purpose: Purpose::Audit { event: event.id, subject: subject.clone() },
-                edge: &probe,
-                method: route.method.clone().unwrap_or_else(|| "GET".to_owned()),
-                path,
-                authorization: None,
-                trace: TraceParent::random(),
-            };
-            request.send(session).await;
-        })
-        .await;
+    let mut asking = Vec::new();
+    for ((edge, subject), event) in audits {
+        let declared = session.system().facts.events.get(&edge);
+        let Some(route) = declared.and_then(|events| events.aggregate.as_ref()) else { continue };
+        let probe = session.probe_edge(&edge.consumer);
+        let path = route.path.fill(|_| percent_encode(&subject));
+        let request = Own {
+            flow: "event-audit",
+            step: format!("GET {path}"),
+            purpose: Purpose::Audit { event, subject },
+            edge: probe.unwrap_or_else(|| EdgeId::new(PROBE, edge.consumer.clone())),
+            method: route.method.clone().unwrap_or_else(|| "GET".to_owned()),
+            path,
+            authorization: None,
+            trace: TraceParent::random(),
+        };
+        asking.push(request.send(session));
+    }
+    stream::iter(asking).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
 }
 
 /// A request of the harness's own.
-struct Own<'a> {
-    flow: &'a str,
+struct Own {
+    flow: &'static str,
     step: String,
     purpose: Purpose,
-    edge: &'a EdgeId,
+    edge: EdgeId,
     method: String,
     path: String,
-    authorization: Option<&'a str>,
+    authorization: Option<&'static str>,
     trace: TraceParent,
 }
 
-impl Own<'_> {
+impl Own {
     async fn send(self, session: &Session) {
         let started = session.clock().now();
         let correlation_id = format!("sw-{}-{}", self.flow, self.trace.parent_id);
@@ -119,7 +115,7 @@ impl Own<'_> {
     }
 
     async fn status(&self, session: &Session, correlation_id: &str) -> Option<u16> {
-        let address = session.address(self.edge)?;
+        let address = session.address(&self.edge)?;
         let method = reqwest::Method::from_bytes(self.method.as_bytes()).ok()?;
         let mut request = session
             .client()

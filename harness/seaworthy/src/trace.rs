@@ -4,10 +4,10 @@ use std::fmt;
 
 use seaworthy_core::completeness::{Completeness, End, Gap};
 use seaworthy_core::exchange::Exchange;
-use seaworthy_core::ids::EdgeId;
+use seaworthy_core::ids::{EdgeId, SpanId};
 use seaworthy_core::log::LogRecord;
 use seaworthy_core::span::Span;
-use seaworthy_core::tree::TraceTree;
+use seaworthy_core::tree::{TraceTree, TreeOptions};
 use seaworthy_experiment::flow::Target;
 use seaworthy_telemetry::traceql::Query;
 
@@ -64,7 +64,7 @@ impl Trace {
     #[allow(clippy::panic, reason = "assertions of a test report by panicking")]
     pub fn select(&self, query: &str) -> Vec<Span> {
         let parsed: Query = query.parse().unwrap_or_else(|error| panic!("`{query}`: {error}"));
-        parsed.evaluate(&self.evidence.spans).spans().into_iter().cloned().collect()
+        parsed.evaluate(&self.evidence.spans).spans().iter().copied().cloned().collect()
     }
 
     /// At least one span is selected.
@@ -88,7 +88,7 @@ impl Trace {
             selected.is_empty(),
             "{} spans are selected by\n    {query}\nand none should be, in\n{}",
             selected.len(),
-            self.tree().marked(selected.iter().map(|span| span.span_id))
+            self.marked(selected.iter().map(|span| span.span_id))
         );
         self
     }
@@ -111,7 +111,7 @@ impl Trace {
             "{} of {} spans selected by\n    {of}\nare not selected by\n    {has}\nin\n{}",
             lacking.len(),
             of_spans.len(),
-            self.tree().marked(lacking.iter().copied())
+            self.marked(lacking.iter().copied())
         );
         self
     }
@@ -146,6 +146,10 @@ impl Trace {
 
     fn tree(&self) -> TraceTree {
         TraceTree::build(&self.evidence.spans, &self.evidence.exchanges)
+    }
+
+    fn marked(&self, spans: impl Iterator<Item = SpanId>) -> String {
+        self.tree().render(&spans.fold(TreeOptions::default(), TreeOptions::mark))
     }
 
     /// What is missing, for people; `None` when the trace is complete.

@@ -12,14 +12,14 @@ use super::failure::Failure;
 pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let text = match &args.rule {
         None => {
-            let width = seaworthy_checks::pages().map(|page| page.rule.len()).max().unwrap_or(0);
-            let lines = seaworthy_checks::pages().map(|page| format!("{:width$}  {}", page.rule, page.title()));
+            let width = seaworthy_checks::pages().iter().map(|page| page.rule.len()).max().unwrap_or(0);
+            let lines = seaworthy_checks::pages().iter().map(|page| format!("{:width$}  {}", page.rule, page.summary().lines().next().unwrap_or_default()));
             lines.collect::<Vec<_>>().join("\n")
         }
         Some(rule) => match seaworthy_checks::explain(rule) {
-            Some(page) => page.text.to_owned(),
+            Some(page) => page.text.clone().into_owned(),
             None => {
-                let known = seaworthy_checks::pages().map(|page| page.rule);
+                let known = seaworthy_checks::pages().iter().map(|page| page.rule);
                 let hint = match suggest::closest(rule, known) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => "`seaworthy explain` lists all rules".to_owned(),
