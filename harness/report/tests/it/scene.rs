@@ -26,15 +26,15 @@ services:
 ingress: {gateway: {}}
 "#;
 
-pub fn trace(number: u8) -> TraceId {
+pub(crate) fn trace(number: u8) -> TraceId {
     TraceId::from_bytes([number; 16]).unwrap()
 }
 
-pub fn span_id(number: u64) -> SpanId {
+pub(crate) fn span_id(number: u64) -> SpanId {
     SpanId::from_bytes(number.to_be_bytes()).unwrap()
 }
 
-pub fn span(number: u64, parent: Option<u64>, service: &str, kind: SpanKind, name: &str) -> Span {
+pub(crate) fn span(number: u64, parent: Option<u64>, service: &str, kind: SpanKind, name: &str) -> Span {
     let resource = Resource {
         service: service.into(),
         instance: Some(format!("{service}-1").into()),
@@ -58,7 +58,7 @@ pub fn span(number: u64, parent: Option<u64>, service: &str, kind: SpanKind, nam
     }
 }
 
-pub fn exchange(number: u64, edge: &str, parent: Option<u64>, path: &str, status: u16) -> Exchange {
+pub(crate) fn exchange(number: u64, edge: &str, parent: Option<u64>, path: &str, status: u16) -> Exchange {
     let edge: EdgeId = edge.parse().unwrap();
     let response = Response {
         status,
@@ -101,7 +101,7 @@ pub fn exchange(number: u64, edge: &str, parent: Option<u64>, path: &str, status
 }
 
 /// An order in which payments is called without context, and the call to shipping is aborted.
-pub fn evidence() -> EvidenceSet {
+pub(crate) fn evidence() -> EvidenceSet {
     use SpanKind::{Client, Internal, Server};
     let system = System::parse(SYSTEM, Path::new("seaworthy.yaml"), &Overrides::default()).unwrap();
     let mut evidence = EvidenceSet::empty(system);
@@ -130,7 +130,7 @@ pub fn evidence() -> EvidenceSet {
 }
 
 /// An order with so many database spans that its tree must be folded.
-pub fn long_evidence() -> EvidenceSet {
+pub(crate) fn long_evidence() -> EvidenceSet {
     let mut evidence = evidence();
     for number in 100..140 {
         evidence.spans.push(span(
@@ -145,7 +145,7 @@ pub fn long_evidence() -> EvidenceSet {
     evidence
 }
 
-pub fn check(id: &str, verdict: Verdict, findings: Vec<Finding>) -> CheckReport {
+pub(crate) fn check(id: &str, verdict: Verdict, findings: Vec<Finding>) -> CheckReport {
     CheckReport { id: id.to_owned(), verdict, findings }
 }
 
@@ -173,7 +173,7 @@ fn lacking_fact() -> Finding {
         .hint("add `facts: {events: {\"orders -> notifications\": {aggregate: \"GET /orders/{subject}\"}}}`")
 }
 
-pub fn passed() -> RunReport {
+pub(crate) fn passed() -> RunReport {
     let mut checks = sound();
     checks.push(check("outbox", Verdict::Skipped, vec![lacking_fact()]));
     let warning = Finding::warning("log-level", "debug records are exported in production configuration")
@@ -183,7 +183,7 @@ pub fn passed() -> RunReport {
     RunReport::new(checks, summary(), false)
 }
 
-pub fn untraced(flow: &str) -> Finding {
+pub(crate) fn untraced(flow: &str) -> Finding {
     let evidence = evidence();
     let exchange = evidence.exchange(ExchangeId(3)).unwrap();
     Finding::error(
@@ -198,7 +198,7 @@ pub fn untraced(flow: &str) -> Finding {
     .hint("put the current context into the headers of each request: `traceparent`, and `tracestate` where there is one")
 }
 
-pub fn failed() -> RunReport {
+pub(crate) fn failed() -> RunReport {
     let mut checks = sound();
     checks.push(check(
         "trace-completeness",
@@ -228,7 +228,7 @@ pub fn failed() -> RunReport {
     RunReport::new(checks, summary, false)
 }
 
-pub fn inconclusive() -> RunReport {
+pub(crate) fn inconclusive() -> RunReport {
     let mut checks = sound();
     let unfired = Finding::undecided(
         "retry-safety",
