@@ -59,15 +59,12 @@ fn lost(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
     }
     let (mut lost, mut cut_short) = (BTreeMap::<&EdgeId, Cases>::new(), BTreeMap::<&EdgeId, Cases>::new());
     for ((edge, ..), tries) in deliveries {
-        let (Some(first), Some(last)) = (tries.first(), tries.last()) else { continue };
+        let Some(last) = tries.last() else { continue };
         if tries.iter().any(|exchange| exchange.succeeded()) {
             continue;
         }
-        // A producer that was ended and never started again had no chance to deliver it.
-        let ended =
-            timeline::ended_between(evidence, &edge.consumer, first.started, timeline::last_moment(evidence));
-        let goes_on = timeline::goes_on_after(evidence, &edge.consumer, last.started);
-        let no_chance = ended.is_some() && !goes_on;
+        // A producer that was put out of action and never started again had no chance to deliver it.
+        let no_chance = timeline::out_of_action(evidence, &edge.consumer).is_some();
         let cases = if no_chance { &mut cut_short } else { &mut lost };
         cases.entry(edge).or_default().exchange(last);
     }

@@ -100,7 +100,7 @@ impl Check for Shutdown {
 fn was_lost(exchange: &Exchange, instance: &InstanceId, asked: Nanos) -> bool {
     let Some(provider) = &exchange.provider else { return false };
     provider.instance.as_ref() == Some(instance)
-        && provider.started < asked
+        && provider.started <= asked
         && provider.ended.is_none_or(|ended| ended > asked)
         && matches!(provider.outcome, Outcome::Reset | Outcome::InFlight)
         && exchange.outcome != Outcome::Cancelled

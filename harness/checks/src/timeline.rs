@@ -14,23 +14,20 @@ fn of<'e>(evidence: &'e dyn Evidence, service: &ServiceName) -> impl Iterator<It
     evidence.instances().iter().filter(move |event| event.service == *service)
 }
 
-/// When an instance of the service was killed, asked to end or ended between these times, the first.
+/// When an instance of the service was killed, asked to end or died between these times, the first.
 pub(crate) fn ended_between(
     evidence: &dyn Evidence,
     service: &ServiceName,
     from: Nanos,
     to: Nanos,
 ) -> Option<Nanos> {
-    of(evidence, service)
-        .filter(|event| event.at >= from && event.at <= to.plus(NOTICED))
-        .filter(|event| {
-            matches!(
-                event.kind,
-                InstanceEventKind::Killed | InstanceEventKind::AskedToEnd | InstanceEventKind::Exited { .. }
-            )
-        })
-        .map(|event| event.at)
-        .min()
+    let in_time = |event: &&InstanceEvent| match event.kind {
+        // What the harness does it writes down before it does it.
+        InstanceEventKind::Killed | InstanceEventKind::AskedToEnd => event.at >= from && event.at <= to,
+        InstanceEventKind::Exited { expected: false, .. } => event.at >= from && event.at <= to.plus(NOTICED),
+        _ => false,
+    };
+    of(evidence, service).filter(in_time).map(|event| event.at).min()
 }
 
 /// Whether an instance of the service was started between these times.
@@ -45,23 +42,26 @@ pub(crate) fn started_between(
     })
 }
 
-/// Whether the service goes on after one of its instances ended at this time: another was running or was started
-/// later. A service of which nothing is known is taken to go on.
-pub(crate) fn goes_on_after(evidence: &dyn Evidence, service: &ServiceName, at: Nanos) -> bool {
-    let mut started = of(evidence, service)
-        .filter(|event| matches!(event.kind, InstanceEventKind::Started { .. }))
-        .peekable();
-    started.peek().is_none()
-        || started.any(|start| end_of(evidence, &start.instance).is_none_or(|end| end > at))
+/// When the service was put out of action for the rest of the run: its last instance was killed, died, or was ended
+/// by a step, and none was started again. The end of the run itself does not count.
+pub(crate) fn out_of_action(evidence: &dyn Evidence, service: &ServiceName) -> Option<Nanos> {
+    let ends: Option<Vec<Nanos>> =
+        instances(evidence, service).into_iter().map(|instance| put_out(evidence, instance)).collect();
+    ends?.into_iter().max()
 }
 
-/// When the instance was killed, asked to end or ended, whichever came first.
-fn end_of(evidence: &dyn Evidence, instance: &InstanceId) -> Option<Nanos> {
-    let ends = |event: &&InstanceEvent| {
-        event.instance == *instance
-            && !matches!(event.kind, InstanceEventKind::Started { .. } | InstanceEventKind::Ready)
-    };
-    evidence.instances().iter().filter(ends).map(|event| event.at).min()
+/// When an instance was killed or died without being asked to end before, or was ended by a step's instance fault.
+fn put_out(evidence: &dyn Evidence, instance: &InstanceId) -> Option<Nanos> {
+    let by_a_step = evidence
+        .steps()
+        .iter()
+        .filter_map(|step| step.instance_fault.as_ref())
+        .any(|(_, faulted)| faulted == instance);
+    let mut events = evidence.instances().iter().filter(|event| event.instance == *instance);
+    let end = events
+        .find(|event| !matches!(event.kind, InstanceEventKind::Started { .. } | InstanceEventKind::Ready))?;
+    let asked = end.kind == InstanceEventKind::AskedToEnd;
+    (by_a_step || !asked).then_some(end.at)
 }
 
 /// The instances of a service in the order of their start.

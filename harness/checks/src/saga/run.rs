@@ -102,20 +102,15 @@ impl<'s, 'e> Run<'s, 'e> {
 
     fn left_standing(&self, evidence: &dyn Evidence, step: Done<'s, 'e>) -> State<'s, 'e> {
         let owner = &self.saga.owner;
-        let (mut saw_failure, mut interrupted) = (false, None);
-        let last = self.exchanges.last().map_or(step.exchange, |last| *last);
+        let mut saw_failure = false;
         for exchange in self.exchanges.iter().filter(|exchange| failed(exchange)) {
-            let until = exchange.ended.unwrap_or(exchange.started);
             // What broke off because the owner itself was ended is no failure that it could have acted on.
-            match timeline::ended_between(evidence, owner, exchange.started, until) {
-                Some(at) if exchange.response.is_none() => interrupted = Some(at),
-                _ => saw_failure |= self.is_forward(exchange),
-            }
+            let until = exchange.ended.unwrap_or(exchange.started);
+            let interrupted = exchange.response.is_none()
+                && timeline::ended_between(evidence, owner, exchange.started, until).is_some();
+            saw_failure |= !interrupted && self.is_forward(exchange);
         }
-        let stopped = interrupted.or_else(|| {
-            timeline::ended_between(evidence, owner, last.started, timeline::last_moment(evidence))
-        });
-        if stopped.is_some_and(|at| !timeline::goes_on_after(evidence, owner, at)) && !saw_failure {
+        if !saw_failure && timeline::out_of_action(evidence, owner).is_some() {
             return State::CannotTell(step.exchange);
         }
         State::LeftStanding { step, failed: saw_failure }
