@@ -124,13 +124,13 @@ fn finding(blame: Blame<'_>, cases: Cases) -> Finding {
         .edge(edge),
         Blame::Parent { service } => Finding::error(
             PARENT_MISSING,
-            format!("{} of `{service}` hang on a parent that never came", cases.of("span")),
+            format!("{} of `{service}` named a parent that never came", cases.of("span")),
         )
         .hint("end every span that is started, export it, and make no parent id up")
         .service(service),
         Blame::Exchange { edge, service } => Finding::error(
             NO_EXCHANGE,
-            format!("{} of `{service}` claim a call on `{edge}` that the wire did not see", cases.of("CLIENT span")),
+            format!("{} of `{service}` told of a call on `{edge}` that the wire did not see", cases.of("CLIENT span")),
         )
         .hint("see whether the call bypasses the proxy, or whether the context that was sent is not that of the span")
         .service(service)

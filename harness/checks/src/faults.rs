@@ -40,7 +40,7 @@ impl Check for Faults {
         let mut findings = Vec::new();
         if idle.count() > 0 {
             let message =
-                format!("{} never fired, so what they were to show was not seen", idle.of("fault rule"));
+                format!("{} never fired, so what that was to show was not seen", idle.of("fault rule"));
             let finding = Finding::undecided(NEVER_FIRED, message)
                 .hint("compare the rule's edge, route and `nth` with the exchanges of its trace");
             findings.push(idle.onto(finding));

@@ -60,7 +60,7 @@ impl Check for Logs {
                 );
             } else if cases.count() > 0 {
                 let message = format!(
-                    "`{service}` wrote {} on stdout that are no JSON objects (of {lines})",
+                    "`{service}` wrote {} of {lines} on stdout not as a JSON object",
                     cases.of("line")
                 );
                 let finding = Finding::error(NOT_STRUCTURED, message)

@@ -76,9 +76,7 @@ fn cases_finding(fault: Fault, edge: &EdgeId, cases: Cases) -> Finding {
         .hint("send `00-<32 hex>-<16 hex>-<2 hex>` in lower case with ids that are not all zero"),
         Fault::Foreign => Finding::error(
             FOREIGN,
-            format!(
-                "{requests} on `{edge}` carried a trace of their own, linked to nothing that caused them"
-            ),
+            format!("{requests} on `{edge}` began a trace anew, linked to nothing that caused it"),
         )
         .hint(format!(
             "let `{consumer}` continue the trace that it was called in, or link its new one to it"

@@ -43,7 +43,7 @@ fn spans(scope: &Scope<'_>) -> Vec<Finding> {
     }
     let finding = |(service, (cases, none)): (&ServiceName, (Cases, usize))| {
         let message = format!(
-            "{} of `{service}` do not say the correlation id of their trace ({})",
+            "{} of `{service}` did not say the correlation id that came in ({})",
             cases.of("span"),
             how(none, cases.count())
         );
@@ -82,7 +82,7 @@ fn logs(scope: &Scope<'_>) -> Vec<Finding> {
     }
     let finding = |(service, (cases, none)): (&ServiceName, (Cases, usize))| {
         let message = format!(
-            "{} of `{service}` do not say the correlation id of their trace ({})",
+            "{} of `{service}` did not say the correlation id that came in ({})",
             cases.of("log record"),
             how(none, cases.count())
         );

@@ -101,11 +101,11 @@ fn wrong_echo<'x>(scope: &Scope<'_>, exchange: &'x Exchange) -> Option<Option<&'
     (given != Some(sent)).then_some(given)
 }
 
-/// `3 without any, 1 with another`.
+/// `none 3 times, another one 1 time`.
 pub(super) fn how(none: usize, all: usize) -> String {
     match all.saturating_sub(none) {
         0 => "none at all".to_owned(),
-        other if none == 0 => format!("another one, {}", counted(other, "time")),
+        _ if none == 0 => "another one instead".to_owned(),
         other => format!("none {}, another one {}", counted(none, "time"), counted(other, "time")),
     }
 }

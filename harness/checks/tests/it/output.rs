@@ -45,7 +45,7 @@ fn other_lines_are_counted_by_service() {
     let evidence = world.finish();
     assert_eq!(blamed("logs", &evidence), ["logs.not-structured@shipping"]);
     let finding = &judge("logs", &evidence).findings[0];
-    assert!(finding.message.contains("4 lines") && finding.message.contains("of 5"), "{}", finding.message);
+    assert!(finding.message.contains("4 lines of 5"), "{}", finding.message);
     assert_eq!(finding.evidence.len(), 3);
 }
 
