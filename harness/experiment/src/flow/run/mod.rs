@@ -11,6 +11,8 @@ mod deadlines;
 mod instance;
 mod request;
 pub(in crate::flow) mod rules;
+#[cfg(test)]
+mod tests;
 mod traces;
 mod waits;
 

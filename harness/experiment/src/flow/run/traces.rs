@@ -1,5 +1,8 @@
 //! What must be so of a step's trace, once its evidence is in.
 
+use std::collections::BTreeSet;
+
+use seaworthy_core::ids::SpanId;
 use seaworthy_core::span::Span;
 use seaworthy_telemetry::traceql::Query;
 
@@ -44,26 +47,24 @@ fn judge(
                 (format!("expected a span `{text}`; none of the trace's {} spans is one", spans.len()), false)
             }),
             TraceAssertion::None(text) => {
-                let selected = parse(text)?.evaluate(spans);
-                let found: Vec<&Span> = spans.iter().filter(|span| selected.contains(span)).collect();
+                let found: Vec<&Span> = parse(text)?.evaluate(spans).spans().collect();
                 (!found.is_empty()).then(|| {
-                    (
-                        format!("expected no span `{text}`, there are {}: {}", found.len(), names(&found)),
-                        false,
-                    )
+                    let count = found.len();
+                    (format!("expected no span `{text}`, there are {count}: {}", names(&found)), false)
                 })
             }
             TraceAssertion::Each { of, has } => {
-                let (subjects, fitting) = (parse(of)?.evaluate(spans), parse(has)?.evaluate(spans));
-                let subjects: Vec<&Span> = spans.iter().filter(|span| subjects.contains(span)).collect();
+                let subjects: Vec<&Span> = parse(of)?.evaluate(spans).spans().collect();
+                let fitting: BTreeSet<SpanId> =
+                    parse(has)?.evaluate(spans).spans().map(|span| span.span_id).collect();
+                let wrong: Vec<&Span> =
+                    subjects.iter().copied().filter(|span| !fitting.contains(&span.span_id)).collect();
                 if subjects.is_empty() {
                     Some((
                         format!("`{of}` selects no span of the trace, so nothing can be said of each"),
                         true,
                     ))
                 } else {
-                    let wrong: Vec<&Span> =
-                        subjects.iter().copied().filter(|span| !fitting.contains(span)).collect();
                     (!wrong.is_empty()).then(|| {
                         let message = format!(
                             "expected each span `{of}` to be `{has}`, {} of {} are not: {}",
