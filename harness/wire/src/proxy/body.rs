@@ -23,7 +23,26 @@ pub(crate) struct RequestBody {
     inner: Incoming,
     capture: Capture,
     recorder: Option<RequestRecorder>,
-    done: Arc<AtomicBool>,
+    upload: Arc<Upload>,
+}
+
+/// How far a request's body has come, for those who wait for the response.
+#[derive(Debug, Default)]
+pub(crate) struct Upload {
+    done: AtomicBool,
+    left: AtomicBool,
+}
+
+impl Upload {
+    /// Whether all of it has passed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::Acquire)
+    }
+
+    /// Whether it broke off on the consumer's side.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
 }
 
 impl RequestBody {
@@ -32,18 +51,18 @@ impl RequestBody {
             inner,
             capture: Capture::new(capture_limit),
             recorder: Some(recorder),
-            done: Arc::default(),
+            upload: Arc::default(),
         };
         if body.inner.is_end_stream() {
-            body.done.store(true, Ordering::Release);
+            body.upload.done.store(true, Ordering::Release);
             body.record();
         }
         body
     }
 
-    /// Becomes true when all of it has passed.
-    pub(crate) fn done(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.done)
+    /// How far it has come.
+    pub(crate) fn upload(&self) -> Arc<Upload> {
+        Arc::clone(&self.upload)
     }
 
     fn record(&mut self) {
@@ -69,11 +88,14 @@ impl Body for RequestBody {
                 }
                 frame.is_trailers() || self.inner.is_end_stream()
             }
-            Some(Err(_)) => false,
+            Some(Err(_)) => {
+                self.upload.left.store(true, Ordering::Release);
+                false
+            }
             None => true,
         };
         if is_last {
-            self.done.store(true, Ordering::Release);
+            self.upload.done.store(true, Ordering::Release);
             self.record();
         }
         Poll::Ready(frame.map(|frame| frame.map_err(|error| Broken::by(&error))))
@@ -144,9 +166,8 @@ pub(crate) struct ResponseBody {
     flight: Option<Flight>,
     lease: Option<Lease>,
     shaper: Option<Box<Shaper>>,
-    /// How many bytes had gone out to the consumer when the response started, and how many of its body since.
-    sent_before: u64,
-    passed: u64,
+    /// How many bytes will have gone out to the consumer when the last piece that passed has.
+    sent_with_last: u64,
     /// Set when the response is to break off: until when it waits, and how it then ends.
     breaking: Option<(Wait, Broken)>,
 }
@@ -160,9 +181,10 @@ impl ResponseBody {
         lease: Option<Lease>,
         shaper: Option<Box<Shaper>>,
     ) -> Self {
-        let sent_before = flight.connection().link.written();
+        // At least the head has to go out.
+        let sent_with_last = flight.connection().link.written().saturating_add(1);
         let flight = Some(flight);
-        let mut body = Self { source, given, flight, lease, shaper, sent_before, passed: 0, breaking: None };
+        let mut body = Self { source, given, flight, lease, shaper, sent_with_last, breaking: None };
         if body.source.is_end() {
             body.finish(None);
         }
@@ -177,9 +199,16 @@ impl ResponseBody {
             flight: None,
             lease: None,
             shaper: None,
-            sent_before: 0,
-            passed: 0,
+            sent_with_last: 0,
             breaking: None,
+        }
+    }
+
+    /// These bytes are handed to hyper.
+    fn passes(&mut self, data: &Bytes) {
+        if let Some(flight) = &self.flight {
+            let written = flight.connection().link.written();
+            self.sent_with_last = written.saturating_add(data.len() as u64);
         }
     }
 
@@ -200,7 +229,7 @@ impl ResponseBody {
     }
 
     /// Breaks the response off, once what has passed so far is on its way.
-    fn break_off(&mut self, provider: Option<Outcome>, how: Broken) {
+    fn break_off(&mut self, provider: Outcome, consumer: Outcome, how: Broken) {
         self.lease = None;
         let given = Arc::new(std::mem::take(&mut self.given));
         let Some(flight) = self.flight.take() else { return };
@@ -209,14 +238,18 @@ impl ResponseBody {
             Some(shaper) => Arc::new(shaper.into_passed()),
             None => Arc::clone(&given),
         };
-        flight.provider_over(provider.unwrap_or(Outcome::Cancelled), &given, None);
-        flight.consumer_over(Outcome::Reset, &passed, None);
+        flight.provider_over(provider, &given, None);
+        flight.consumer_over(consumer, &passed, None);
         link.reset_on_close();
-        let sent = self.sent_before.saturating_add(self.passed);
+        let sent = self.sent_with_last;
         let wait = async move {
             // hyper flushes only while we are pending, and HTTP/2 frames that wait to be written go with the stream.
             // A consumer that reads nothing for this long gets the reset nevertheless.
             let _ = tokio::time::timeout(FLUSH_TIME, link.written_reaches(sent)).await;
+            // HTTP/2 frames of headers or of other streams count among those bytes: give the connection its turns.
+            for _ in 0..TURNS {
+                tokio::task::yield_now().await;
+            }
         };
         self.breaking = Some((Box::pin(wait), how));
     }
@@ -224,6 +257,8 @@ impl ResponseBody {
 
 /// How long a response that breaks off waits for what has passed before to be written.
 const FLUSH_TIME: std::time::Duration = std::time::Duration::from_secs(1);
+/// How many turns of the scheduler it waits beyond that.
+const TURNS: usize = 8;
 
 impl Body for ResponseBody {
     type Data = Bytes;
@@ -243,15 +278,17 @@ impl Body for ResponseBody {
                 match ready!(shaper.poll_next(context, flight)) {
                     Shaped::Wants => {}
                     Shaped::Data(data) => {
-                        this.passed += data.len() as u64;
                         // Here and not when asked again: hyper does not ask again once it has the announced length.
-                        if shaper.is_drained() && this.source.is_end() {
+                        let is_last = shaper.is_drained() && this.source.is_end();
+                        this.passes(&data);
+                        if is_last {
                             this.finish(None);
                         }
                         return Poll::Ready(Some(Ok(Frame::data(data))));
                     }
                     Shaped::Cut => {
-                        this.break_off(None, Broken::with(h2::Reason::INTERNAL_ERROR));
+                        let how = Broken::with(h2::Reason::INTERNAL_ERROR);
+                        this.break_off(Outcome::Cancelled, Outcome::Reset, how);
                         continue;
                     }
                 }
@@ -264,7 +301,7 @@ impl Body for ResponseBody {
                             shaper.push(data);
                             continue;
                         }
-                        this.passed += data.len() as u64;
+                        this.passes(&data);
                         if this.source.is_end() {
                             this.finish(None);
                         }
@@ -279,7 +316,11 @@ impl Body for ResponseBody {
                     this.finish(None);
                     return Poll::Ready(None);
                 }
-                Some(Err(error)) => this.break_off(Some(Outcome::Reset), Broken::by(&error)),
+                Some(Err(error)) => {
+                    let consumer_left = this.lease.as_ref().is_some_and(Lease::consumer_left);
+                    let outcome = if consumer_left { Outcome::Cancelled } else { Outcome::Reset };
+                    this.break_off(outcome, outcome, Broken::by(&error));
+                }
             }
         }
     }

@@ -177,6 +177,7 @@ async fn forward(edge: &Arc<Edge>, flight: Flight, plan: Plan, mut request: Requ
     }
     let is_connect = request.method() == Method::CONNECT;
 
+    let upload = request.body().upload();
     let (mut response, lease) = match edge.pool.send(request, &flight).await {
         Ok(answer) => answer,
         // Refused before anything was done: what HTTP/2 has REFUSED_STREAM for, and gRPC reads as UNAVAILABLE.
@@ -185,8 +186,8 @@ async fn forward(edge: &Arc<Edge>, flight: Flight, plan: Plan, mut request: Requ
             return Err(broken(flight, Outcome::Unreachable, Outcome::Unreachable, how));
         }
         Err(Failure::Broken(error)) => {
-            let how = Broken::by(&error);
-            return Err(broken(flight, Outcome::Reset, Outcome::Reset, how));
+            let outcome = if upload.is_broken() { Outcome::Cancelled } else { Outcome::Reset };
+            return Err(broken(flight, outcome, outcome, Broken::by(&error)));
         }
     };
     let on_provider = response.extensions_mut().remove::<OnUpgrade>();

@@ -8,7 +8,7 @@
 //! byte may have gone out is never sent again: its consumer gets the reset that the provider's close would have been.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
-use super::body::RequestBody;
+use super::body::{RequestBody, Upload};
 use super::flight::Flight;
 use crate::config::{MAX_HEAD_BYTES, MAX_IDLE, MAX_STREAMS};
 use crate::wire::Upstream;
@@ -75,13 +75,13 @@ pub(crate) struct Lease {
     generation: u64,
     connection: Option<Http1>,
     _shared: Option<Arc<()>>,
-    upload_done: Arc<AtomicBool>,
+    upload: Arc<Upload>,
 }
 
 impl Lease {
     /// The response came whole: the connection can serve another request if this one's body is through as well.
     pub(crate) fn give_back(mut self) {
-        if !self.upload_done.load(Ordering::Acquire) {
+        if !self.upload.is_done() {
             return;
         }
         let mut state = self.pool.state();
@@ -92,6 +92,11 @@ impl Lease {
         {
             state.idle.push(connection);
         }
+    }
+
+    /// Whether the consumer left in the middle of its request, so that whatever broke, broke by it.
+    pub(crate) fn consumer_left(&self) -> bool {
+        self.upload.is_broken()
     }
 
     /// The connection switches to another protocol and is no longer ours to close.
@@ -162,7 +167,7 @@ impl Pool {
         mut request: Request<RequestBody>,
         flight: &Flight,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
-        let upload_done = request.body().done();
+        let upload = request.body().upload();
         loop {
             let (generation, instance, kept) = {
                 let mut state = self.state();
@@ -185,7 +190,7 @@ impl Pool {
                 generation,
                 connection: Some(connection),
                 _shared: None,
-                upload_done: Arc::clone(&upload_done),
+                upload: Arc::clone(&upload),
             };
             let Some(connection) = &mut lease.connection else { return Err(Failure::Unreachable) };
             flight.reach(instance);
@@ -222,7 +227,7 @@ impl Pool {
         mut request: Request<RequestBody>,
         flight: &Flight,
     ) -> Result<(Response<Incoming>, Lease), Failure> {
-        let upload_done = request.body().done();
+        let upload = request.body().upload();
         loop {
             let (mut connection, generation, is_fresh) = self.shared_connection().await?;
             let instance = self.upstream().and_then(|upstream| upstream.instance);
@@ -234,7 +239,7 @@ impl Pool {
                         generation,
                         connection: None,
                         _shared: Some(connection.users),
-                        upload_done,
+                        upload,
                     };
                     return Ok((response, lease));
                 }

@@ -1,0 +1,113 @@
+//! Rules come, fire, and go: by hand, by drop, or because nobody renews them.
+
+use std::time::Duration;
+
+use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule, FaultRuleError, When};
+use seaworthy_core::ids::EdgeId;
+use seaworthy_core::time::{HumanDuration, RunClock};
+use seaworthy_wire::{Wire, WireConfig};
+
+use crate::support::*;
+
+fn reset() -> FaultAction {
+    FaultAction::Reset { when: When::Before }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_nobody_renews_lapses() {
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    let table = wire.faults();
+    table.install(rule(reset())).unwrap();
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert!(table.renew(&"f1".into()));
+    tokio::time::advance(Duration::from_secs(9)).await;
+    assert_eq!(table.records()[0].removed, None, "renewed in time");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let record = table.records().remove(0);
+    assert!(record.lapsed && record.removed.is_some());
+    assert!(!table.renew(&"f1".into()), "what has lapsed stays so");
+    assert!(!table.release(&"f1".into()) && !table.remove(&"f1".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_renews_itself_while_it_lives_and_takes_its_rule_with_it() {
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    let lease = wire.install(rule(reset())).unwrap();
+    // Slept, not advanced: the background task must get its turns, as it does in real time.
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    assert_eq!(wire.faults().records()[0].removed, None);
+    drop(lease);
+    let record = wire.faults().records().remove(0);
+    assert!(record.removed.is_some() && !record.lapsed);
+}
+
+#[tokio::test]
+async fn an_id_stands_once_at_a_time() {
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    let lease = wire.install(rule(reset())).unwrap();
+    assert_eq!(wire.install(rule(reset())).unwrap_err(), FaultRuleError::Taken("f1".into()));
+    lease.remove();
+    let again = wire.install(rule(reset())).unwrap();
+    assert_eq!((again.id().as_str(), again.fired()), ("f1", 0));
+    assert_eq!(wire.faults().records().len(), 2, "both are remembered");
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_work_is_refused() {
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    assert_eq!(wire.install(rule(FaultAction::Refuse)).unwrap_err(), FaultRuleError::NeedsEdge("refuse"));
+    assert_eq!(wire.faults().records(), []);
+}
+
+#[tokio::test]
+async fn a_lapse_lets_go_what_is_held() {
+    let provider = Provider::echo().await;
+    let bench = Bench::towards(provider.address).await;
+    let mut hold = rule(FaultAction::Hold { when: When::Before });
+    hold.lease = HumanDuration::millis(50);
+    bench.wire.faults().install(hold).unwrap();
+    // Held until the lease has run out, then answered; were it never let go, this would hang.
+    let answer = within(ask(bench.proxy, Speaks::Http1, post("/", "late"))).await.unwrap();
+    assert_eq!(answer.body, "late");
+    let record = bench.wire.faults().records().remove(0);
+    assert!(record.lapsed);
+    assert_eq!(record.fired, 1);
+    let fault = bench.wire.log().snapshot().remove(0).faults.remove(0);
+    assert!(fault.until.is_some());
+}
+
+#[tokio::test]
+async fn a_lease_can_be_taken_on_any_thread() {
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    let other = wire.clone();
+    let mut short = rule(reset());
+    short.lease = HumanDuration::millis(30);
+    let lease = std::thread::spawn(move || other.install(short).unwrap()).join().unwrap();
+    // Longer than the lease, and awaited by its own evidence: three more rules that live and lapse in turn.
+    for turn in 0..3 {
+        let mut beside = FaultRule::new(format!("beside-{turn}"), FaultMatcher::default(), reset());
+        beside.lease = HumanDuration::millis(30);
+        wire.faults().install(beside).unwrap();
+        within(async {
+            while !wire.faults().records().last().unwrap().lapsed {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+    assert_eq!(wire.faults().records()[0].removed, None, "renewed on the wire's runtime");
+    drop(lease);
+}
+
+#[tokio::test]
+async fn a_rule_for_an_edge_covers_its_ports() {
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    let matcher = FaultMatcher { edge: Some(EdgeId::new("orders", "payments")), ..FaultMatcher::default() };
+    let lease = wire.install(FaultRule::new("refused", matcher, FaultAction::Refuse)).unwrap();
+    let edge = EdgeId::new("orders", "payments").with_port("http");
+    let proxy = wire.open(edge, seaworthy_core::system::PortProtocol::Http).await.unwrap();
+    let error = within(ask(proxy, Speaks::Http1, get("/"))).await.unwrap_err();
+    assert!(is_connection_reset(&*error), "{error:?}");
+    within(lease.first_fired()).await;
+    assert_eq!(lease.fired(), 1);
+}
