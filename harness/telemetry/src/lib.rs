@@ -4,6 +4,7 @@ pub mod completeness;
 pub mod otlp;
 pub mod receiver;
 pub mod store;
+pub mod traceql;
 
 pub use completeness::{Ledger, completeness};
 pub use receiver::{Receiver, ReceiverError, ReceiverLimits};
