@@ -218,7 +218,9 @@ async fn whoever_waits_may_leave() {
     for (speaks, action) in
         EVERY.into_iter().flat_map(|speaks| actions.clone().map(|action| (speaks, action)))
     {
-        for size in [0, 4, 8 * 1024 * 1024] {
+        // The largest is more than hyper reads ahead. Over HTTP/1 it must fit the socket buffers: while the proxy does
+        // not read, the end of a consumer's bytes cannot overtake them.
+        for size in [0, 4, if speaks == Speaks::Http1 { 60_000 } else { 8 << 20 }] {
             let lease = bench.wire.install(rule(action.clone())).unwrap();
             let mut consumer = Consumer::connect(bench.proxy, speaks).await;
             let body = Bytes::from(vec![b'x'; size]);

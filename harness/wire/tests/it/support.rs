@@ -35,7 +35,7 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, AnyError>;
 
 /// Waits, but not for ever: a test that hangs must fail.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it takes too long")
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
 }
 
 /// A body with this content.
