@@ -6,7 +6,9 @@
 //! [`cargo::build`] turns names of binaries into executables, and [`readiness`] waits until an instance is
 //! ready, has ended, or has had its time.
 //!
-//! Other runtimes come as modules beside [`process`], behind the same trait.
+//! Other runtimes come as modules beside [`process`], behind the same trait. The README is part of the tests:
+//!
+#![doc = include_str!("../README.md")]
 
 pub mod cargo;
 pub mod process;

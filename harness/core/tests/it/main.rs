@@ -1,5 +1,7 @@
 //! The core from outside.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what it expects")]
+
 mod interpolation;
 mod overlays;
 mod schema;

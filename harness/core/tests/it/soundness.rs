@@ -98,7 +98,7 @@ prop_compose! {
         image in prop::option::of("[a-z]{1,8}:[0-9]"),
         overlay in any::<bool>(),
     ) -> (Service, Vec<usize>, u8) {
-        let escaped = |text: &str| text.replace('$', "").replace('\0', "");
+        let escaped = |text: &str| text.replace(['$', '\0'], "");
         let mut env: BTreeMap<String, String> =
             env.into_iter().map(|(key, value)| (key, escaped(&value))).collect();
         let told: Vec<String> = ports.keys().map(|port| format!("${{port.{port}}}")).collect();

@@ -7,7 +7,7 @@
 //! | `group` | its process group with the watchdog that ends it when the harness is gone |
 //! | `output` | what it prints, within [`LINE_LIMIT`], [`LINES_LIMIT`], [`TEXT_LIMIT`] |
 //! | `ports` | free ports, each given out once |
-//! | `folder`, `program` | its working folder, its program |
+//! | `workplace`, `folder`, `program` | where all work, where it works, what it runs |
 //!
 //! Nothing here needs a tokio runtime but the waiting in [`Runtime::ended`] and [`Runtime::stop`]: processes are
 //! waited for and read by threads, so they are ended and collected also when a tokio runtime goes away first.
@@ -18,6 +18,7 @@ mod instance;
 mod output;
 mod ports;
 mod program;
+mod workplace;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,12 +34,12 @@ use seaworthy_core::instance::{InstanceEvent, InstanceEventKind, InstanceFault};
 use seaworthy_core::runtime::{BoxFuture, Exit, Launch, Output, Runtime, RuntimeError, Started};
 use seaworthy_core::system::interpolate::{self, Placeholder};
 use seaworthy_core::time::RunClock;
-use tempfile::TempDir;
 
 use instance::{Instance, Prepared};
 use output::Capture;
 pub use output::{LAST_LINES, LINE_LIMIT, LINES_LIMIT, SECRETS_LIMIT, TEXT_LIMIT};
 use ports::Ports;
+use workplace::Workplace;
 
 /// How long an instance that is restarted may take to end before it is killed.
 const RESTART_GRACE: Duration = Duration::from_secs(10);
@@ -50,7 +51,7 @@ pub struct ProcessRuntime {
     ports: Mutex<Ports>,
     instances: Mutex<BTreeMap<InstanceId, Arc<Instance>>>,
     /// Removed last: when no instance works in it any more.
-    folder: TempDir,
+    workplace: Workplace,
 }
 
 /// What the threads of all instances write to.
@@ -89,23 +90,21 @@ impl ProcessRuntime {
     }
 
     /// A runtime whose working folders lie in a new folder below `parent` (which is made if it is not there).
-    /// The new folder goes when the runtime is dropped.
+    /// The new folder goes when the runtime is dropped; after a SIGKILL, when the next runtime is made there.
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn new_in(clock: RunClock, parent: &Path) -> Result<Self, RuntimeError> {
-        let what = || format!("make a working folder in `{}`", parent.display());
-        std::fs::create_dir_all(parent).map_err(io_error(what()))?;
-        let folder =
-            tempfile::Builder::new().prefix("seaworthy-").tempdir_in(parent).map_err(io_error(what()))?;
+        let what = format!("make a working folder in `{}`", parent.display());
+        let workplace = Workplace::new_in(parent).map_err(io_error(what))?;
         let shared = Shared { clock, events: Mutex::default(), capture: Capture::default() };
-        Ok(Self { shared: Arc::new(shared), ports: Mutex::default(), instances: Mutex::default(), folder })
+        Ok(Self { shared: Arc::new(shared), ports: Mutex::default(), instances: Mutex::default(), workplace })
     }
 
     /// The folder in which instances of this service work. They share it: what an instance wrote, the next one
     /// finds.
     pub fn folder_of(&self, service: &ServiceName) -> PathBuf {
-        self.folder.path().join(service.as_str())
+        self.workplace.path().join(service.as_str())
     }
 
     /// The numbers of all process groups that are alive.

@@ -25,10 +25,26 @@ pub const LAST_LINES: usize = 100;
 /// How long the text round a secret may be, in characters.
 const EXCERPT: usize = 200;
 
+/// How much of one instance is kept.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    line: usize,
+    lines: usize,
+    text: usize,
+}
+
 /// What all instances printed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Capture {
+    limits: Limits,
     kept: Mutex<Kept>,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        let limits = Limits { line: LINE_LIMIT, lines: LINES_LIMIT, text: TEXT_LIMIT };
+        Self { limits, kept: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +74,7 @@ impl Capture {
     pub(super) fn read(&self, from: impl Read, source: &Source, clock: RunClock) {
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
-        while let Ok(Some(truncated)) = next_line(&mut from, &mut line) {
+        while let Ok(Some(truncated)) = next_line(&mut from, &mut line, self.limits.line) {
             self.keep(source, &String::from_utf8_lossy(&line), truncated, clock.now());
         }
     }
@@ -91,7 +107,7 @@ impl Capture {
                 trace_id,
             });
         }
-        if tally.lines == LINES_LIMIT || tally.bytes + text.len() > TEXT_LIMIT {
+        if tally.lines == self.limits.lines || tally.bytes + text.len() > self.limits.text {
             output.dropped += 1;
             return;
         }
@@ -120,9 +136,9 @@ impl Capture {
     }
 }
 
-/// Reads one line without its end into `line`, of a longer one its first [`LINE_LIMIT`] bytes. Returns whether
+/// Reads one line without its end into `line`, of a longer one its first `limit` bytes. Returns whether
 /// it was longer; nothing at the end of the stream.
-fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Option<bool>> {
+fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> std::io::Result<Option<bool>> {
     line.clear();
     let mut truncated = false;
     let mut started = false;
@@ -138,7 +154,7 @@ fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<Opt
         started = true;
         let end = chunk.iter().position(|byte| *byte == b'\n');
         let part = &chunk[..end.unwrap_or(chunk.len())];
-        let room = LINE_LIMIT - line.len();
+        let room = limit - line.len();
         truncated |= part.len() > room;
         line.extend_from_slice(&part[..part.len().min(room)]);
         let read = end.map_or(chunk.len(), |end| end + 1);
@@ -173,7 +189,7 @@ mod tests {
     use super::*;
 
     fn capture(text: &[u8]) -> Capture {
-        let capture = Capture::default();
+        let capture = Capture { limits: Limits { line: 100, lines: 20, text: 1000 }, ..Capture::default() };
         let source = Source { service: "orders".into(), instance: "orders-1".into(), stream: Stream::Stdout };
         capture.read(text, &source, RunClock::start());
         capture
@@ -189,34 +205,31 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_cut_and_says_so() {
-        let mut text = vec![b'x'; LINE_LIMIT * 3];
+        let mut text = vec![b'x'; 100 * 300];
         text.extend_from_slice(b"\nnext\n");
         let output = capture(&text).output();
         assert_eq!(output.lines.len(), 2);
-        assert_eq!(output.lines[0].text.len(), LINE_LIMIT);
-        assert!(output.lines[0].truncated);
+        assert_eq!((output.lines[0].text.len(), output.lines[0].truncated), (100, true));
         assert_eq!((output.lines[1].text.as_str(), output.lines[1].truncated), ("next", false));
+        let whole = capture(&[b"x".repeat(100), b"\n".to_vec()].concat()).output();
+        assert_eq!((whole.lines[0].text.len(), whole.lines[0].truncated), (100, false));
     }
 
     #[test]
     fn lines_past_the_limit_are_counted_and_the_last_ones_are_still_at_hand() {
-        let text: String = (0..LINES_LIMIT + 7).map(|number| format!("{number}\n")).collect();
+        let text: String = (0..27).map(|number| format!("{number}\n")).collect();
         let capture = capture(text.as_bytes());
         let output = capture.output();
-        assert_eq!((output.lines.len(), output.dropped), (LINES_LIMIT, 7));
-        let last = (LINES_LIMIT + 6).to_string();
-        assert_eq!(capture.last(&"orders-1".into(), 1), [last]);
+        assert_eq!((output.lines.len(), output.dropped), (20, 7));
+        assert_eq!(capture.last(&"orders-1".into(), 2), ["25", "26"]);
+        assert_eq!(capture.last(&"orders-2".into(), 2), [""; 0]);
     }
 
     #[test]
     fn text_past_the_limit_is_counted() {
-        let mut text = vec![b'x'; LINE_LIMIT - 1];
-        text.push(b'\n');
-        let lines = TEXT_LIMIT / (LINE_LIMIT - 1) + 3;
-        let output = capture(&text.repeat(lines)).output();
-        assert!(output.lines.iter().map(|line| line.text.len()).sum::<usize>() <= TEXT_LIMIT);
-        assert_eq!(output.lines.len() + usize::try_from(output.dropped).unwrap(), lines);
-        assert!(output.dropped > 0);
+        let line = [b"x".repeat(99), b"\n".to_vec()].concat();
+        let output = capture(&line.repeat(13)).output();
+        assert_eq!((output.lines.len(), output.dropped), (10, 3));
     }
 
     #[test]

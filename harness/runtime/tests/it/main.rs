@@ -1,4 +1,10 @@
 //! The runtime from outside: real processes, real signals.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
+
+mod building;
+mod ending;
 mod process;
+mod readying;
+mod stand_in;
 mod support;

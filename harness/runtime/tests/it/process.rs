@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use seaworthy_core::instance::{InstanceEventKind, InstanceFault};
+use seaworthy_core::log::Stream;
 use seaworthy_core::runtime::{Exit, Runtime, RuntimeError};
 
 use crate::support::{printed, runtime, script, with_port, within};
@@ -76,4 +77,106 @@ async fn an_instance_that_is_asked_to_end_may_take_its_time_up_to_its_grace() {
     assert_eq!(exit.signal, Some(9));
     let exit = within(runtime.stop(&stubborn.instance, Duration::from_secs(60))).await.unwrap();
     assert_eq!(exit.signal, Some(9), "stopping what has ended is fine");
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_says_so_and_what_was_meant() {
+    let runtime = runtime();
+    let start = async |command: &str| {
+        let mut launch = script("orders", "orders-1", "");
+        launch.command = vec![command.into()];
+        runtime.start(&launch).await.unwrap_err().to_string()
+    };
+    let misspelt = start("/bin/shh").await;
+    assert!(
+        misspelt.starts_with("could not run `/bin/shh` for `orders`: there is no such file"),
+        "{misspelt}"
+    );
+    let unknown = start("no-such-program-anywhere").await;
+    assert!(unknown.contains("it is in none of the"), "{unknown}");
+    assert!(start("/").await.contains("it is a folder"));
+    assert!(start("").await.contains("its command is empty"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("orders");
+    std::fs::write(&file, "#!/no/such/interpreter\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = file.to_str().unwrap();
+    assert!(start(path).await.contains("the interpreter that its first line names is missing"));
+    assert!(runtime.groups().is_empty() && runtime.events().is_empty(), "nothing was started");
+}
+
+#[tokio::test]
+async fn a_launch_that_makes_no_sense_is_refused_before_anything_runs() {
+    let runtime = runtime();
+    let mut strange = script("orders", "orders-1", "exit 0");
+    strange.env.insert("A".into(), "${port.nowhere}".into());
+    let error = runtime.start(&strange).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "could not fill in the variable A of `orders`: `${port.nowhere}` has no value here"
+    );
+    let mut outside = script("orders", "orders-1", "exit 0");
+    outside.files.insert("../../outside".into(), "x".into());
+    let error = runtime.start(&outside).await.unwrap_err().to_string();
+    assert!(error.contains("`../../outside` does not lie below the working folder"), "{error}");
+    let unknown = runtime.ended(&"orders-1".into()).await;
+    assert!(matches!(unknown, Err(RuntimeError::NoInstance(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn an_id_is_used_once_and_a_service_keeps_its_folder() {
+    let runtime = runtime();
+    let first = script("orders", "orders-1", "echo kept > state");
+    runtime.start(&first).await.unwrap();
+    within(runtime.ended(&first.instance)).await.unwrap();
+    let again = runtime.start(&first).await;
+    assert!(matches!(again, Err(RuntimeError::Io { .. })), "{again:?}");
+    let second = script("orders", "orders-2", "cat state");
+    runtime.start(&second).await.unwrap();
+    within(runtime.ended(&second.instance)).await.unwrap();
+    assert_eq!(runtime.last_lines(&second.instance, 5), ["kept"]);
+}
+
+#[tokio::test]
+async fn a_port_is_given_out_once() {
+    let runtime = runtime();
+    let mut seen = std::collections::BTreeSet::new();
+    for number in 0..20 {
+        let launch = with_port(with_port(script("a", &format!("a-{number}"), "exit 0"), "http"), "grpc");
+        let started = runtime.start(&launch).await.unwrap();
+        for address in started.ports.values() {
+            assert!(seen.insert(*address), "{address} was given out before");
+        }
+    }
+    assert_eq!(seen.len(), 40);
+}
+
+#[tokio::test]
+async fn what_it_prints_is_kept_by_stream_and_without_secrets() {
+    let runtime = runtime();
+    let text = "echo out; echo 'password=correct-horse' >&2";
+    let launch = script("orders", "orders-1", text);
+    runtime.start(&launch).await.unwrap();
+    within(runtime.ended(&launch.instance)).await.unwrap();
+    let output = runtime.output();
+    let line = |stream: Stream| output.lines.iter().find(|line| line.stream == stream).unwrap().text.clone();
+    assert_eq!(line(Stream::Stdout), "out");
+    assert!(line(Stream::Stderr).contains("[redacted"), "{:?}", output.lines);
+    assert!(!format!("{output:?}").contains("correct-horse"));
+    assert_eq!(output.secrets.len(), 1);
+    assert_eq!((output.secrets[0].place.as_str(), output.dropped), ("stderr", 0));
+}
+
+#[tokio::test]
+async fn a_restart_ends_the_instance_in_order() {
+    let runtime = runtime();
+    let launch = script("orders", "orders-1", "trap 'echo flushed; exit 0' TERM; echo up; sleep 1000 & wait");
+    runtime.start(&launch).await.unwrap();
+    printed(&runtime, "up").await;
+    within(runtime.inject(&launch.instance, InstanceFault::Restart)).await.unwrap();
+    assert_eq!(runtime.last_lines(&launch.instance, 1), ["flushed"]);
+    let kinds: Vec<InstanceEventKind> =
+        runtime.events().into_iter().skip(1).map(|event| event.kind).collect();
+    let ended = InstanceEventKind::Exited { code: Some(0), signal: None, expected: true };
+    assert_eq!(kinds, [InstanceEventKind::AskedToEnd, ended]);
 }
