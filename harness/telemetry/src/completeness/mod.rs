@@ -22,7 +22,7 @@
 //! ```text
 //! loop {
 //!     let spans = store.spans_near(trace);
-//!     let exchanges = log.snapshot();
+//!     let exchanges = untraced and those of each of store.traces_from(trace);
 //!     let result = completeness(trace, &exchanges, &spans, &ledger);
 //!     if result.is_complete() { break result }
 //!     select! { store.changed() | log.changed() | deadline => break result }

@@ -6,7 +6,7 @@
 mod secrets;
 mod series;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seaworthy_core::evidence::Loss;
@@ -131,8 +131,8 @@ struct Inner {
     traces: HashMap<TraceId, TraceIndex>,
     /// Traces with a span that links to the key's trace.
     linked_from: HashMap<TraceId, BTreeSet<TraceId>>,
-    /// Receiving spans without a parent: where somebody may have started a trace anew.
-    roots: Vec<usize>,
+    /// The latest receiving spans without a parent: where somebody may have started a trace anew.
+    roots: VecDeque<usize>,
     resources: Vec<Arc<Resource>>,
     /// The resource that was shared last, as it came and as it is kept: all items of a batch have the same.
     last_resource: Option<(Arc<Resource>, Arc<Resource>)>,
@@ -152,6 +152,9 @@ struct TraceIndex {
 
 /// How many exporters' resources are shared between batches; more are kept, but each batch with its own copy.
 const SHARED_RESOURCES: usize = 256;
+
+/// How many of the latest roots are looked at for a trace begun anew: it is a hint, and it is asked for often.
+const LATEST_ROOTS: usize = 128;
 
 const FULL: &str = "store full";
 
@@ -197,8 +200,8 @@ impl Store {
     }
 
     /// All spans that the completeness of a trace may depend on: its own, those of the traces that go on from it
-    /// by links, and receiving spans elsewhere that have no parent (one of them may have begun anew what should
-    /// have gone on here).
+    /// by links, and the latest 128 receiving spans elsewhere that have no parent (one of them may have begun anew
+    /// what should have gone on here).
     pub fn spans_near(&self, trace: TraceId) -> Vec<Span> {
         let traces = self.traces_from(trace);
         let inner = self.lock();
@@ -344,7 +347,10 @@ impl Inner {
         index.seen.insert(span.span_id);
         index.spans.push(at);
         if span.parent_id.is_none() && span.kind.is_receiver() {
-            self.roots.push(at);
+            self.roots.push_back(at);
+            if self.roots.len() > LATEST_ROOTS {
+                self.roots.pop_front();
+            }
         }
         for link in span.links.iter().filter(|link| link.trace_id != span.trace_id) {
             self.linked_from.entry(link.trace_id).or_default().insert(span.trace_id);

@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod completeness;
 mod conformance;
 mod grpc;
 mod http;
