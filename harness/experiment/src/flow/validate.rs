@@ -349,7 +349,7 @@ pub(super) fn against(flow: &Flow, system: &System) -> Vec<Problem> {
                         format!("unknown variable `{name}`"),
                         did_you_mean(name, flow.vars.keys().chain(system.vars.keys()).map(String::as_str))
                             .or_else(|| Some("declare it under `vars:`, here or in the system file".into())),
-                    )
+                    );
                 }
                 _ => {}
             }
@@ -365,7 +365,7 @@ pub(super) fn against(flow: &Flow, system: &System) -> Vec<Problem> {
         for (index, wait) in step.wait_until.iter().enumerate() {
             match &wait.what {
                 Awaited::Exchange { on, .. } => {
-                    targets.push((format!("{here}/wait-until/{index}/exchange"), on))
+                    targets.push((format!("{here}/wait-until/{index}/exchange"), on));
                 }
                 Awaited::Poll(poll) => {
                     requests.push((format!("{here}/wait-until/{index}/poll/request"), &poll.request));

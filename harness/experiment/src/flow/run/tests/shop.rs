@@ -199,7 +199,8 @@ fn add_span(here: &Here, headers: &HeaderMap) {
     let parent =
         headers.get("traceparent").and_then(|value| value.to_str().ok()?.parse::<TraceParent>().ok());
     let (Some(store), Some(parent)) = (here.store.get(), parent) else { return };
-    let resource = Resource { service: "front".into(), instance: None, attributes: BTreeMap::default() };
+    let attributes = BTreeMap::from([("service.name".to_owned(), "front".into())]);
+    let resource = Resource { service: "front".into(), instance: None, attributes };
     store.add_spans(vec![Span {
         trace_id: parent.trace_id,
         span_id: SpanId::random(),
