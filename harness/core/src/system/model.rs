@@ -293,12 +293,16 @@ impl System {
     /// The declared edge that a placeholder `${edge.ID.url}` of `consumer` names: `provider`, `provider.port`, or
     /// the full id of any edge.
     pub fn edge_named(&self, consumer: &ServiceName, id: &str) -> Option<EdgeId> {
-        let edge = match id.parse::<EdgeId>() {
+        self.edge_of_placeholder(consumer.as_str(), id).filter(|edge| self.edges().contains(edge))
+    }
+
+    /// The edge that a placeholder of `consumer` names, declared or not.
+    pub(super) fn edge_of_placeholder(&self, consumer: &str, id: &str) -> Option<EdgeId> {
+        let edge: EdgeId = match id.parse() {
             Ok(edge) => edge,
             Err(_) => format!("{consumer} -> {id}").parse().ok()?,
         };
-        let edge = self.edge(edge.consumer.as_str(), edge.provider.as_str(), edge.port.as_deref());
-        self.edges().contains(&edge).then_some(edge)
+        Some(self.edge(edge.consumer.as_str(), edge.provider.as_str(), edge.port.as_deref()))
     }
 
     /// The canonical edges that a pattern (with or without port) covers.

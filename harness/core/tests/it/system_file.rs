@@ -211,3 +211,19 @@ fn a_part_is_located_by_its_pointer_or_by_what_is_round_it() {
     let unread: System = serde_json::from_str(&json).unwrap();
     assert_eq!(unread.locate("/facts"), None);
 }
+
+#[test]
+fn a_file_full_of_mistakes_is_refused_like_any_other() {
+    let mut text = "version: 1\nname: shop\nservices:\n".to_owned();
+    for number in 0..400 {
+        text += &format!(
+            "  service-{number}: {{process: {{cargo: x}}, calls: {{servise-{number}: A}}, after: [servixe-{number}]}}\n"
+        );
+    }
+    text += "facts:\n  optional:\n";
+    for number in 0..400 {
+        text += &format!("  - service-{number} -> servive-{number}\n");
+    }
+    let error = parse(&text).unwrap_err();
+    assert_eq!(error.mistakes().count(), 20);
+}

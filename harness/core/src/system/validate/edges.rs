@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Review, did_you_mean};
+use super::Review;
 use crate::ids::{EdgeId, ServiceName};
 use crate::system::model::Service;
 
@@ -23,10 +23,10 @@ fn calls(review: &mut Review<'_>) {
             };
             let Some(called) = review.system.services.get(provider) else {
                 let known = review.system.services.keys().map(ServiceName::as_str);
-                review.key(&path, format!("there is no service `{provider}`"), did_you_mean(provider, known));
+                review.key(&path, format!("there is no service `{provider}`"), review.meant(provider, known));
                 continue;
             };
-            if let Some((message, help)) = port_mistake(provider, called, port) {
+            if let Some((message, help)) = port_mistake(review, provider, called, port) {
                 review.key(&path, message, help);
                 continue;
             }
@@ -40,7 +40,12 @@ fn calls(review: &mut Review<'_>) {
 }
 
 /// What is wrong with naming this port, or none, of a service.
-fn port_mistake(name: &str, service: &Service, port: Option<&str>) -> Option<(String, Option<String>)> {
+fn port_mistake(
+    review: &Review<'_>,
+    name: &str,
+    service: &Service,
+    port: Option<&str>,
+) -> Option<(String, Option<String>)> {
     let known = service.ports.keys().map(String::as_str);
     match port {
         _ if service.ports.is_empty() => {
@@ -48,7 +53,7 @@ fn port_mistake(name: &str, service: &Service, port: Option<&str>) -> Option<(St
             Some((format!("`{name}` has no ports"), Some(help)))
         }
         Some(port) if !service.ports.contains_key(port) => {
-            Some((format!("`{name}` has no port `{port}`"), did_you_mean(port, known)))
+            Some((format!("`{name}` has no port `{port}`"), review.meant(port, known)))
         }
         None if service.ports.len() > 1 => {
             let names: Vec<String> = known.map(|port| format!("`{name}.{port}`")).collect();
@@ -64,10 +69,11 @@ fn ingress(review: &mut Review<'_>) {
         let path = ["ingress", name.as_str()];
         let Some(service) = review.system.services.get(name) else {
             let known = review.system.services.keys().map(ServiceName::as_str);
-            review.key(&path, format!("there is no service `{name}`"), did_you_mean(name.as_str(), known));
+            review.key(&path, format!("there is no service `{name}`"), review.meant(name.as_str(), known));
             continue;
         };
-        let Some((message, help)) = port_mistake(name.as_str(), service, ingress.port.as_deref()) else {
+        let Some((message, help)) = port_mistake(review, name.as_str(), service, ingress.port.as_deref())
+        else {
             continue;
         };
         match ingress.port {
@@ -90,7 +96,7 @@ fn order(review: &mut Review<'_>) {
                 review.value(
                     &["services", name, "after", &index.to_string()],
                     format!("there is no service `{other}`"),
-                    did_you_mean(other.as_str(), known),
+                    review.meant(other.as_str(), known),
                 );
             }
         }

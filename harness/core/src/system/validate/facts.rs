@@ -1,7 +1,7 @@
 //! What was declared about the system names things that are there, within ranges.
 
+use super::Review;
 use super::settings::above_zero;
-use super::{Review, did_you_mean};
 use crate::ids::{EdgeId, ServiceName};
 
 pub(super) fn review(review: &mut Review<'_>) {
@@ -44,16 +44,20 @@ pub(super) fn review(review: &mut Review<'_>) {
 
 /// Whether the edge is declared; else that is a mistake, at the key or the value there.
 fn edge(review: &mut Review<'_>, path: &[&str], id: &EdgeId, at_key: bool) -> bool {
-    if !review.system.edges_like(id).is_empty() {
+    if review.edges.iter().any(|edge| edge.is_covered_by(id)) {
         return true;
     }
-    let known: Vec<String> = review.system.edges().iter().map(ToString::to_string).collect();
+    if review.is_long() {
+        review.key(path, format!("there is no edge `{id}`"), None);
+        return false;
+    }
+    let known: Vec<String> = review.edges.iter().map(ToString::to_string).collect();
     let services = &review.system.services;
     let both_there = services.contains_key(&id.provider) && services.contains_key(&id.consumer);
     let help = if id.port.is_none() && id.instance.is_none() && both_there {
         Some(format!("if `{}` calls `{}`, say so under its `calls`", id.consumer, id.provider))
     } else {
-        did_you_mean(&id.to_string(), known.iter().map(String::as_str))
+        review.meant(&id.to_string(), known.iter().map(String::as_str))
     };
     let message = format!("there is no edge `{id}`");
     if at_key {
@@ -70,7 +74,7 @@ fn sagas(review: &mut Review<'_>) {
         let at = |key| ["facts", "sagas", &index, key];
         if !review.system.services.contains_key(&saga.owner) {
             let known = review.system.services.keys().map(ServiceName::as_str);
-            let help = did_you_mean(saga.owner.as_str(), known);
+            let help = review.meant(saga.owner.as_str(), known);
             review.value(&at("owner"), format!("there is no service `{}`", saga.owner), help);
         }
         if saga.name.trim().is_empty() {

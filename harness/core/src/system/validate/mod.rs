@@ -17,15 +17,22 @@ mod placeholders;
 mod services;
 mod settings;
 
+use std::collections::BTreeSet;
+
 use super::document::{Misfit, Place};
 use super::error::Mistake;
 use super::locate::{Source, pointer};
 use super::model::{RunKind, System};
 use super::suggest;
+use crate::ids::EdgeId;
+
+/// From how many mistakes on nothing is suggested any more: looking for close names takes its time.
+const LONG: usize = 100;
 
 /// All that does not make sense in a system that is to run on `on`.
 pub(super) fn review(system: &System, on: RunKind, source: &Source) -> Vec<Mistake> {
-    let mut review = Review { system, on, source, mistakes: Vec::new() };
+    let edges = system.edges().into_iter().collect();
+    let mut review = Review { system, edges, on, source, mistakes: Vec::new() };
     settings::review(&mut review);
     services::review(&mut review);
     edges::review(&mut review);
@@ -38,6 +45,8 @@ pub(super) fn review(system: &System, on: RunKind, source: &Source) -> Vec<Mista
 /// Collects mistakes.
 struct Review<'a> {
     system: &'a System,
+    /// Every declared edge.
+    edges: BTreeSet<EdgeId>,
     on: RunKind,
     source: &'a Source,
     mistakes: Vec<Mistake>,
@@ -74,6 +83,16 @@ impl<'a> Review<'a> {
             None => self.system.places.value(&pointer, self.source),
         };
         self.put(pointer, place, message.into(), help.into());
+    }
+
+    /// Whether there are so many mistakes that no one reads what might have been meant.
+    fn is_long(&self) -> bool {
+        self.mistakes.len() >= LONG
+    }
+
+    /// "Did you mean", or all there is to choose from; nothing when the list of mistakes is long already.
+    fn meant<'n>(&self, word: &str, known: impl IntoIterator<Item = &'n str> + Clone) -> Option<String> {
+        if self.is_long() { None } else { did_you_mean(word, known) }
     }
 
     fn put(&mut self, pointer: String, place: Place, message: String, help: Option<String>) {

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Review, did_you_mean};
-use crate::ids::ServiceName;
+use super::Review;
 use crate::system::interpolate::{AddressPart, Placeholder, Template};
 use crate::system::model::{Call, Process, RunKind, Service};
 
@@ -71,14 +70,17 @@ fn text(
             Placeholder::Port(port) if service.ports.contains_key(port) => ports.push(port.clone()),
             Placeholder::Port(port) => {
                 let known = service.ports.keys().map(String::as_str);
-                let help = did_you_mean(port, known)
+                let help = review
+                    .meant(port, known)
                     .unwrap_or_else(|| format!("add the port: `ports: {{{port}: http}}`"));
                 review.text(path, &shown, format!("`{name}` has no port `{port}`"), help);
             }
             Placeholder::Edge { id, .. } => {
-                if review.system.edge_named(&ServiceName::from(name), id).is_none() {
+                let edge = review.system.edge_of_placeholder(name, id);
+                if !edge.is_some_and(|edge| review.edges.contains(&edge)) {
                     let known: Vec<&str> = service.calls.keys().map(String::as_str).collect();
-                    let help = did_you_mean(id, known.iter().copied())
+                    let help = review
+                        .meant(id, known.iter().copied())
                         .unwrap_or_else(|| format!("declare the call: `calls: {{{id}: }}`"));
                     review.text(path, &shown, format!("`{name}` does not call `{id}`"), help);
                 }

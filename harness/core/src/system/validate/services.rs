@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use super::settings::above_zero;
-use super::{Review, did_you_mean, is_variable};
+use super::{Review, is_variable};
 use crate::ids::{INGRESS, PROBE, is_name};
 use crate::system::model::{Call, PortProtocol, Process, RunKind, Service};
 
@@ -160,7 +160,7 @@ fn health(review: &mut Review<'_>, name: &str, service: &Service) {
                 review.value(
                     &at("port"),
                     format!("`{name}` has no port `{port}`"),
-                    did_you_mean(port, known),
+                    review.meant(port, known),
                 );
             }
             Some(protocol) if asked && *protocol != PortProtocol::Http => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Review, did_you_mean};
+use super::Review;
 use crate::ids::is_name;
 use crate::time::HumanDuration;
 
@@ -63,7 +63,7 @@ fn telemetry(review: &mut Review<'_>) {
         review.value(
             &["telemetry", "protocol"],
             format!("`{}` is not a protocol of OTLP", telemetry.protocol),
-            did_you_mean(&telemetry.protocol, PROTOCOLS),
+            review.meant(&telemetry.protocol, PROTOCOLS),
         );
     }
     for (key, value) in
