@@ -150,9 +150,15 @@ impl Runner<'_> {
         // run again, one by one, and only that counts.
         let steps = self.session.void_steps(before);
         tracing::info!(steps, "a control was disturbed; the batch is void and is run again one by one");
-        for flow in plan.shared.iter().chain(plan.lanes.iter().flat_map(|lane| &lane.flows)) {
+        for flow in &plan.shared {
             self.flow(flow, &format!("{} (alone)", flow.name)).await;
             self.control("between").await;
+        }
+        for lane in &plan.lanes {
+            for flow in &lane.flows {
+                self.flow(flow, &format!("{} (alone)", flow.name)).await;
+                self.controls_between(lane).await;
+            }
         }
         probes::ask_as_stranger(self.session).await;
     }
@@ -160,9 +166,14 @@ impl Runner<'_> {
     async fn lane(&self, lane: &Lane<'_>) {
         for flow in &lane.flows {
             self.flow(flow, &flow.name).await;
-            for _ in 0..lane.controls_between {
-                self.control("lane").await;
-            }
+            self.controls_between(lane).await;
+        }
+    }
+
+    /// So many unfaulted requests that failures of one flow of the lane do not add up with those of the next.
+    async fn controls_between(&self, lane: &Lane<'_>) {
+        for _ in 0..lane.controls_between {
+            self.control("lane").await;
         }
     }
 

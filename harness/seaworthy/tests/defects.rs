@@ -37,7 +37,7 @@ const DEFECTS: [(&str, &str, Blames); 28] = [
     ("orders.event-without-correlation", "correlation.event", Edge("orders -> notifications")),
     ("orders.drops-traceparent", "trace.context-lost", Edge("orders -> payments")),
     ("payments.no-server-span", "trace.span-missing", Service("payments")),
-    ("notifications.unlinked", "trace.not-linked", Service("notifications")),
+    ("notifications.unlinked", "trace.context-foreign", Edge("notifications -> mailbox")),
     ("shipping.drops-correlation-id", "correlation.event", Edge("shipping -> notifications")),
     ("gateway.no-echo", "correlation.echo", Service("gateway")),
     ("payments.log-without-correlation", "correlation.log", Service("payments")),

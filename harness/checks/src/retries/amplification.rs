@@ -8,10 +8,13 @@ use seaworthy_core::ids::ExchangeId;
 
 use crate::attempts::{Call, delivers_event};
 
-/// How many tries above must each have caused several below.
+/// How many tries make a retry.
 const SEVERAL: usize = 2;
 
-/// The attempts on an upper hop that each caused retries below, where at least two of one call did.
+/// The attempts of each call on an upper hop that was tried again after a try that had caused retries below.
+///
+/// One such try is enough: that the next one caused fewer may be thanks to a breaker or a deadline below, which is
+/// what amplification uses up.
 ///
 /// Events are left out: delivering them again until they are acknowledged is meant.
 pub(super) fn upper_attempts<'e>(evidence: &dyn Evidence, calls: &[Call<'e>]) -> Vec<&'e Exchange> {
@@ -25,10 +28,9 @@ pub(super) fn upper_attempts<'e>(evidence: &dyn Evidence, calls: &[Call<'e>]) ->
         if call.attempts.iter().any(|attempt| delivers_event(evidence, attempt)) {
             continue;
         }
-        let multiplied: Vec<&Exchange> =
-            call.attempts.iter().copied().filter(|attempt| retried_below.contains(&attempt.id)).collect();
-        if multiplied.len() >= SEVERAL {
-            upper.extend(multiplied);
+        let tried_again = call.attempts.split_last().map_or(&[][..], |(_, earlier)| earlier);
+        if tried_again.iter().any(|attempt| retried_below.contains(&attempt.id)) {
+            upper.extend(call.attempts.iter().copied());
         }
     }
     upper

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use seaworthy_core::completeness::{End, Gap};
-use seaworthy_core::exchange::Exchange;
+use seaworthy_core::exchange::{Exchange, Outcome, ProviderSide};
 use seaworthy_core::ids::{ServiceName, TraceId};
 use seaworthy_core::span::Span;
 
@@ -184,11 +184,22 @@ fn is_waived(exchange: &Exchange, waivers: &mut Waivers<'_>) -> bool {
         waivers.waive("not sampled".to_owned());
         return true;
     }
+    if abandoned(exchange) {
+        waivers.waive(format!("{} was abandoned before its provider said anything", exchange.id));
+        return true;
+    }
     let killed = waivers.killed_provider(exchange);
     if let Some(instance) = killed {
         waivers.waive(was_killed(instance));
     }
     killed.is_some()
+}
+
+/// Whether the consumer left before the provider said a word: then nobody can know whether the request was ever
+/// handed to a handler, which is what makes a span. One that has a span all the same owes nothing either way.
+fn abandoned(exchange: &Exchange) -> bool {
+    let silent = |side: &ProviderSide| side.outcome == Outcome::Cancelled && side.response.is_none();
+    exchange.provider.as_ref().is_some_and(silent)
 }
 
 fn count(number: usize) -> u32 {

@@ -65,7 +65,10 @@ pub(super) async fn carry_out(
             if timeout(deadlines::KILLED, session.ended(&instance)).await.is_err() {
                 done.trouble(format!("`{instance}` was killed and is still there"));
             }
-            drop(hold);
+            if let Some(lease) = hold {
+                // Let go before the proxy has seen its consumer die, the request would still reach the provider.
+                let _ = timeout(deadlines::KILLED, is_over(session, &lease)).await;
+            }
         }
         InstanceFault::Term | InstanceFault::Restart => {
             if hold.is_some() {
@@ -106,6 +109,14 @@ async fn is_held(session: &Session, lease: &FaultLease) -> bool {
         exchange.faults.iter().any(|applied| applied.fault == *lease.id() && applied.until.is_none())
     });
     timeout(deadlines::HELD, held).await.is_ok()
+}
+
+/// Returns when no exchange is held by the rule any more: whoever waited for it is gone.
+async fn is_over(session: &Session, lease: &FaultLease) {
+    let over = session.wire().log().wait_for(|exchange| {
+        exchange.faults.iter().any(|applied| applied.fault == *lease.id()) && exchange.ended.is_some()
+    });
+    over.await;
 }
 
 /// Returns when an instance that was asked to end shows it: by having ended, or by not being ready any more.
