@@ -239,10 +239,10 @@ fn run(
     let mut said = VecDeque::new();
     let mut compiling = false;
     each_line(child.stderr.take(), |line| {
-        compiling |= ["Compiling ", "Downloading ", "Downloaded ", "Updating ", "Blocking "]
-            .iter()
-            .any(|verb| line.trim_start().starts_with(verb));
-        if compiling {
+        let says = |verbs: &[&str]| verbs.iter().any(|verb| line.trim_start().starts_with(verb));
+        compiling |= says(&["Compiling ", "Downloading ", "Downloaded ", "Updating "]);
+        // Waiting for another cargo's lock may take long too, and is no compiling.
+        if compiling || says(&["Blocking "]) {
             progress(line);
         }
         if said.len() == SHOWN_LINES {

@@ -1,4 +1,38 @@
 //! The system file: what runs, who calls whom, what was declared about it, and how it is judged.
+//!
+//! [`System::load`] takes a file through five steps, each of which keeps the place of what it looks at, so that
+//! every mistake comes with its line, what was meant and what to do ([`SystemFileError`]):
+//!
+//! | step | part |
+//! |---|---|
+//! | text → tree with places, strict YAML within limits | [`document`] |
+//! | the overlays (`on:`) of the chosen runtime over their services | `overlay` |
+//! | tree → types | `model`, `facts`, `forms` |
+//! | names, edges, order, placeholders, ranges | `validate` |
+//! | where each part stands, for checks that lack a fact | [`System::locate`] |
+//!
+//! ```
+//! use std::path::Path;
+//! use seaworthy_core::system::{Overrides, System};
+//!
+//! let text = r#"
+//! version: 1
+//! name: shop
+//! services:
+//!   orders:
+//!     process: {cargo: orders}
+//!     ports: {http: http}
+//!     env: {PORT: "${port.http}"}
+//!     calls: {paymants: PAYMENTS_URL}
+//!   payments:
+//!     process: {cargo: payments}
+//!     ports: {http: http}
+//!     env: {PORT: "${port.http}"}
+//! "#;
+//! let error = System::parse(text, Path::new("seaworthy.yaml"), &Overrides::default()).unwrap_err();
+//! assert_eq!(error.to_string(), "could not use `seaworthy.yaml`: there is no service `paymants`");
+//! assert_eq!(error.location().map(|location| location.line), Some(9));
+//! ```
 
 pub mod document;
 mod error;

@@ -58,6 +58,8 @@ pub(crate) fn in_a_workspace(root: &Path) {
         let bins: Vec<String> = bins.iter().map(|bin| (*bin).to_owned()).collect();
         let mut progress = Vec::new();
         let built = build_with(folder, &bins, false, &mut |line| progress.push(line.to_owned()));
+        // Other cargos on this machine may hold the lock of the registry meanwhile.
+        progress.retain(|line| !line.trim_start().starts_with("Blocking "));
         (built, progress.join("\n"))
     };
 
