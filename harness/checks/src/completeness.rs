@@ -1,6 +1,6 @@
 //! `trace-completeness`: each span that the wire says must exist arrived, and hangs together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use seaworthy_core::check::{Check, Needs};
 use seaworthy_core::completeness::{End, Gap};
@@ -49,7 +49,12 @@ impl Check for TraceCompleteness {
             ];
         }
         let mut gaps: BTreeMap<Blame<'_>, Cases> = BTreeMap::new();
-        for (trace, completeness) in evidence.completeness() {
+        // Traces in the order in which they were started: their ids are random.
+        let steps = evidence.steps().iter().map(|step| step.trace.trace_id);
+        let order: HashMap<TraceId, usize> = steps.zip(0..).collect();
+        let mut traces: Vec<_> = evidence.completeness().iter().collect();
+        traces.sort_by_key(|(trace, _)| order.get(trace).copied().unwrap_or(usize::MAX));
+        for (trace, completeness) in traces {
             for gap in &completeness.gaps {
                 // Calls without a traceparent are the business of `trace-context`.
                 if let Some((blame, piece)) = blame(evidence, *trace, gap) {

@@ -79,13 +79,15 @@ fn different_answers(evidence: &dyn Evidence, key_header: &str) -> (Vec<Finding>
     repeated.retain(|_, answers| answers.len() > 1);
     let compared = !repeated.is_empty();
     let mut different: BTreeMap<&ServiceName, Cases> = BTreeMap::new();
+    let mut deviating: Vec<&Exchange> = Vec::new();
     for answers in repeated.values() {
         let Some(((_, first), others)) = answers.split_first() else { continue };
-        for (exchange, other) in others {
-            if !same_answer(first, other) {
-                different.entry(&exchange.edge.provider).or_default().exchange(exchange);
-            }
-        }
+        let deviates = others.iter().filter(|(_, other)| !same_answer(first, other));
+        deviating.extend(deviates.map(|(exchange, _)| *exchange));
+    }
+    deviating.sort_by_key(|exchange| (exchange.started, exchange.id));
+    for exchange in deviating {
+        different.entry(&exchange.edge.provider).or_default().exchange(exchange);
     }
     let finding = |(service, cases): (&ServiceName, Cases)| {
         let message = format!(
@@ -140,8 +142,8 @@ fn events_twice(evidence: &dyn Evidence, key_header: &str) -> (Vec<Finding>, boo
             (&exchange.edge, exchange.method.as_str(), exchange.path.as_str(), body.bytes, &*body.digest);
         effects.entry((&exchange.edge.consumer, event, effect)).or_default().push((handling.span, exchange));
     }
-    let mut twice: BTreeMap<&ServiceName, Cases> = BTreeMap::new();
-    for ((consumer, ..), handled) in effects {
+    let mut repeated: Vec<&Exchange> = Vec::new();
+    for handled in effects.values() {
         let keys: BTreeSet<Option<&str>> =
             handled.iter().map(|(_, exchange)| header_of(exchange, key_header)).collect();
         // One key on all of them: the provider can tell that it is one effect.
@@ -152,8 +154,13 @@ fn events_twice(evidence: &dyn Evidence, key_header: &str) -> (Vec<Finding>, boo
             && !told_apart
             && let Some((_, last)) = handled.last()
         {
-            twice.entry(consumer).or_default().exchange(last);
+            repeated.push(last);
         }
+    }
+    repeated.sort_by_key(|exchange| (exchange.started, exchange.id));
+    let mut twice: BTreeMap<&ServiceName, Cases> = BTreeMap::new();
+    for exchange in repeated {
+        twice.entry(&exchange.edge.consumer).or_default().exchange(exchange);
     }
     let finding = |(service, cases): (&ServiceName, Cases)| {
         let message = format!("`{service}` did {} again that it had done before", events(&cases));

@@ -48,7 +48,7 @@ impl Check for Outbox {
     }
 }
 
-/// Events whose delivery the consumer never acknowledged.
+/// Events that no delivery brought to their consumer.
 fn lost(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
     let mut deliveries: BTreeMap<(&EdgeId, &str, &str), Vec<&Exchange>> = BTreeMap::new();
     for exchange in events {
@@ -57,16 +57,16 @@ fn lost(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         };
         deliveries.entry((&exchange.edge, source.unwrap_or_default(), id)).or_default().push(exchange);
     }
+    let arrived = |tries: &&Vec<&Exchange>| tries.iter().any(|one| one.succeeded() || one.done_by_provider());
+    let missed = deliveries.values().filter(|tries| !arrived(tries));
+    let mut last_tries: Vec<&Exchange> = missed.filter_map(|tries| tries.last().copied()).collect();
+    last_tries.sort_by_key(|exchange| (exchange.started, exchange.id));
     let (mut lost, mut cut_short) = (BTreeMap::<&EdgeId, Cases>::new(), BTreeMap::<&EdgeId, Cases>::new());
-    for ((edge, ..), tries) in deliveries {
-        let Some(last) = tries.last() else { continue };
-        if tries.iter().any(|exchange| exchange.succeeded()) {
-            continue;
-        }
+    for last in last_tries {
         // A producer that was put out of action and never started again had no chance to deliver it.
-        let no_chance = timeline::out_of_action(evidence, &edge.consumer).is_some();
+        let no_chance = timeline::out_of_action(evidence, &last.edge.consumer).is_some();
         let cases = if no_chance { &mut cut_short } else { &mut lost };
-        cases.entry(edge).or_default().exchange(last);
+        cases.entry(&last.edge).or_default().exchange(last);
     }
     let mut findings = Vec::new();
     for (edge, cases) in lost {

@@ -30,6 +30,15 @@ fn an_event_that_gets_through_in_the_end_passes() {
 }
 
 #[test]
+fn an_event_whose_acknowledgement_is_lost_got_through() {
+    let mut world = World::plain();
+    let orders = work(&mut world);
+    let told = world.call(&orders, event("orders -> mail", "e-1"), 200);
+    world.lose_answer(&told);
+    assert_passes("outbox", &world.finish());
+}
+
+#[test]
 fn an_event_that_never_gets_through_is_lost() {
     let mut world = World::plain();
     let orders = work(&mut world);
