@@ -119,10 +119,10 @@ fn settle_receivers<'a>(
     let mut received: Vec<&Span> =
         trail.spans.iter().copied().filter(|span| receives(span, place, service, calls)).collect();
     let unanswered = pair(&over, &mut received);
-    let mut absent = in_flight.saturating_sub(received.len()) + unanswered.len();
+    let absent = in_flight.saturating_sub(received.len()) + unanswered.len();
     let owing: Vec<&'a Exchange> =
-        unanswered.into_iter().filter(|exchange| !is_waived(exchange, waivers)).collect();
-    let came = over.len() - owing.len().min(over.len());
+        unanswered.iter().copied().filter(|exchange| !is_waived(exchange, waivers)).collect();
+    let owed = over.len() - (unanswered.len() - owing.len());
     if let Some(&first) = owing.first() {
         let gap = Gap::MissingSpan {
             exchange: first.id,
@@ -130,18 +130,16 @@ fn settle_receivers<'a>(
             end: End::Receiver,
             service: service.clone(),
             instance: first.provider.as_ref().and_then(|side| side.instance.clone()),
-            owed: count(over.len()),
-            came: count(came),
+            owed: count(owed),
+            came: count(owed - owing.len()),
             started_anew: owing
                 .iter()
                 .find_map(|exchange| anew::find(exchange, service, all_spans, trail, ledger)),
         };
         settled.gaps.push((first, gap));
     }
-    settled.owed += count(over.len());
-    let entry = settled.absent.entry((place.0, service.clone())).or_default();
-    absent += *entry;
-    *entry = absent;
+    settled.owed += count(owed);
+    *settled.absent.entry((place.0, service.clone())).or_default() += absent;
 }
 
 /// Whether a span is the receiving end of a request sent under `place` to `service`.

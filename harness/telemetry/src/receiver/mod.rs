@@ -46,7 +46,7 @@ pub struct ReceiverLimits {
     pub connections: usize,
     /// Requests whose body is read at once; further ones wait.
     pub requests: usize,
-    /// How long a client may take to send a request's head, or its body.
+    /// How long a client may take to send a request's body.
     pub patience: Duration,
 }
 
@@ -162,9 +162,9 @@ async fn accept(listener: TcpListener, desk: Desk, stop: watch::Receiver<bool>) 
 
 async fn serve(stream: TcpStream, desk: Desk, mut stop: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
-    let patience = desk.limits.patience;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(patience);
+    // A timeout on heads would also close idle connections, under the hands of an exporter that means to use one.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(64).max_header_list_size(16 << 10);
     let service = hyper::service::service_fn(move |request| {
         let desk = desk.clone();

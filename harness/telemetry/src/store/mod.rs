@@ -18,6 +18,7 @@ use seaworthy_core::span::{Attributes, Resource, Span, Value};
 use seaworthy_core::time::{Nanos, RunClock};
 use tokio::sync::watch;
 
+use secrets::Cleaner;
 use series::Series;
 
 /// How much a [`Store`] keeps.
@@ -250,16 +251,19 @@ impl Store {
 
     /// Takes spans in. Those that came before (same trace and span id) are dropped and counted; that is no
     /// refusal, for exporters may send a batch again whose answer they lost.
-    pub fn add_spans(&self, spans: Vec<Span>) -> Refusal {
+    pub fn add_spans(&self, mut spans: Vec<Span>) -> Refusal {
+        let mut cleaner = Cleaner::default();
+        let found: Vec<_> = spans.iter_mut().map(|span| cleaner.clean_span(span)).collect();
         self.change(|inner, limits| {
             let mut refusal = Refusal::default();
-            for mut span in spans {
+            for (mut span, found) in spans.into_iter().zip(found) {
                 let service = span.resource.service.clone();
                 if inner.traces.get(&span.trace_id).is_some_and(|trace| trace.seen.contains(&span.span_id)) {
                     inner.duplicates += 1;
                     inner.lose("spans", "duplicate", Some(service), false);
                     continue;
                 }
+                inner.note_secrets(found, limits);
                 let bytes = size_of_span(&span);
                 if inner.spans.len() >= limits.spans || inner.bytes + bytes > limits.bytes {
                     inner.lose("spans", FULL, Some(service), true);
@@ -268,8 +272,6 @@ impl Store {
                 }
                 inner.bytes += bytes;
                 span.resource = inner.share(span.resource, limits);
-                let found = secrets::clean_span(&mut span);
-                inner.note_secrets(found, limits);
                 inner.keep_span(span);
             }
             refusal
@@ -277,9 +279,12 @@ impl Store {
     }
 
     /// Takes log records in.
-    pub fn add_logs(&self, logs: Vec<LogRecord>) -> Refusal {
+    pub fn add_logs(&self, mut logs: Vec<LogRecord>) -> Refusal {
+        let mut cleaner = Cleaner::default();
+        let found: Vec<_> = logs.iter_mut().flat_map(|log| cleaner.clean_log(log)).collect();
         self.change(|inner, limits| {
             let mut refusal = Refusal::default();
+            inner.note_secrets(found, limits);
             for mut log in logs {
                 let bytes = size_of_log(&log);
                 if inner.logs.len() >= limits.logs || inner.bytes + bytes > limits.bytes {
@@ -289,8 +294,6 @@ impl Store {
                 }
                 inner.bytes += bytes;
                 log.resource = inner.share(log.resource, limits);
-                let found = secrets::clean_log(&mut log);
-                inner.note_secrets(found, limits);
                 if let Some(trace) = log.trace_id {
                     let at = inner.logs.len();
                     inner.traces.entry(trace).or_default().logs.push(at);
@@ -303,9 +306,14 @@ impl Store {
 
     /// Takes metric points in: for cumulative metrics and gauges the last point of each series of each instance
     /// stays, for delta metrics every point.
-    pub fn add_metrics(&self, points: Vec<MetricPoint>) -> Refusal {
+    pub fn add_metrics(&self, mut points: Vec<MetricPoint>) -> Refusal {
+        let mut cleaner = Cleaner::default();
+        let found: Vec<_> = points.iter_mut().flat_map(|point| cleaner.clean_point(point)).collect();
         self.change(|inner, limits| {
             let mut refusal = Refusal::default();
+            // Every export repeats the series, and with them what is secret in their attributes.
+            let new = found.into_iter().filter(|hit| !inner.secrets.contains(hit)).collect();
+            inner.note_secrets(new, limits);
             for mut point in points {
                 let service = point.resource.service.clone();
                 point.resource = inner.share(point.resource, limits);
@@ -366,7 +374,7 @@ impl Inner {
             return Arc::clone(kept);
         }
         let mut clean = Resource::clone(&resource);
-        let found = secrets::clean_resource(&mut clean);
+        let found = Cleaner::default().clean_resource(&mut clean);
         let kept = match self.resources.iter().find(|known| ***known == clean) {
             Some(known) => Arc::clone(known),
             None => {

@@ -171,6 +171,20 @@ fn secrets_are_replaced_wherever_they_stand() {
 }
 
 #[test]
+fn a_secret_in_a_series_is_one_finding_however_often_it_is_exported() {
+    let store = store(StoreLimits::default());
+    for time in 2..5 {
+        let points = [("/login?password=swordfish99", 1, time, 1)];
+        store.add_metrics(
+            decode_metrics(&sample::metrics("payments", vec![sample::counter("requests", 2, &points)])).items,
+        );
+    }
+    let snapshot = store.snapshot();
+    assert_eq!((snapshot.secrets.len(), snapshot.metrics.len()), (1, 1));
+    assert_eq!(snapshot.secrets[0].place, "metric attribute http.route");
+}
+
+#[test]
 fn harmless_texts_stay_as_they_are() {
     let store = store(StoreLimits::default());
     store.add_spans(spans(1..2));

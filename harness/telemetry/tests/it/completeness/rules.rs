@@ -111,7 +111,7 @@ fn what_is_not_sampled_owes_nothing() {
         exchange.trace.as_mut().unwrap().sampled = false;
     }
     let result = judge(&system(&SERVICES), &exchanges, &[]);
-    assert_eq!((gaps(&result), result.waived), (vec![], vec!["not sampled".to_owned()]));
+    assert_eq!((gaps(&result), result.owed, result.waived), (vec![], 0, vec!["not sampled".to_owned()]));
 }
 
 #[test]
@@ -189,6 +189,12 @@ fn a_killed_instance_owes_nothing_that_it_could_not_flush() {
     assert_eq!((gaps(&soon), soon.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
     let late = judge_with(&system(&SERVICES), &exchanges, &spans, &killed(10_000_000_000), &[]);
     assert_eq!(gaps(&late), ["missing: x2 gateway -> orders Receiver of orders (orders-1) 0/1"]);
+    let mut retried = exchange(3, "gateway -> orders", 3);
+    retried.provider.as_mut().unwrap().instance = Some("orders-2".into());
+    let both = [exchanges.clone(), vec![retried]].concat();
+    let result = judge_with(&system(&SERVICES), &both, &spans, &killed(300), &[]);
+    assert_eq!(gaps(&result), ["missing: x3 gateway -> orders Receiver of orders (orders-2) 0/1"]);
+    assert_eq!(result.owed, 3);
     let other = [event(300, "orders", "orders-2", Killed)];
     assert_eq!(gaps(&judge_with(&system(&SERVICES), &exchanges, &spans, &other, &[])).len(), 1);
 }
