@@ -24,6 +24,9 @@ pub struct WireConfig {
     pub correlation_headers: Vec<String>,
     /// How much of a body is kept, in bytes; 0 keeps sizes alone. Default 16 KiB.
     pub capture_bytes: usize,
+    /// How much of all bodies together is kept, in bytes. Past it, sizes alone are kept, and each such body is
+    /// counted as lost. Default 512 MiB.
+    pub captured_total_bytes: u64,
     /// How many exchanges are recorded; further ones pass unrecorded and are counted as lost. Default 200,000.
     pub max_exchanges: usize,
     /// How long a connection to a provider may take before the provider counts as unreachable. Default 3 s.
@@ -40,6 +43,7 @@ impl Default for WireConfig {
         Self {
             correlation_headers: vec!["x-correlation-id".to_owned()],
             capture_bytes: 16 * 1024,
+            captured_total_bytes: 512 * 1024 * 1024,
             max_exchanges: 200_000,
             connect_timeout: Duration::from_secs(3),
             withheld_bytes: 1024 * 1024,

@@ -56,7 +56,7 @@ impl Wire {
     pub fn new(clock: RunClock, config: WireConfig) -> Self {
         let wire = Self(Arc::new(Inner {
             clock,
-            log: ExchangeLog::new(config.max_exchanges),
+            log: ExchangeLog::new(&config),
             config: Arc::new(config),
             faults: Arc::new(FaultTable::new(clock)),
             edges: Mutex::default(),

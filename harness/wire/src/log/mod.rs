@@ -15,7 +15,8 @@ use seaworthy_core::ids::{ExchangeId, TraceId};
 use seaworthy_core::time::Nanos;
 use tokio::sync::watch;
 
-use record::{Asked, Raw};
+use crate::config::WireConfig;
+use record::{Asked, Capture, Raw};
 
 /// All exchanges of a run. Cloning gives another handle on the same log.
 #[derive(Clone, Debug)]
@@ -24,6 +25,10 @@ pub struct ExchangeLog(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     limit: usize,
+    capture_bytes: usize,
+    captured_limit: u64,
+    /// How much of bodies has been kept so far.
+    captured: AtomicU64,
     table: RwLock<Table>,
     changes: watch::Sender<u64>,
     losses: Mutex<BTreeMap<(&'static str, String, bool), u64>>,
@@ -75,9 +80,12 @@ impl Entry {
 }
 
 impl ExchangeLog {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(config: &WireConfig) -> Self {
         Self(Arc::new(Inner {
-            limit,
+            limit: config.max_exchanges,
+            capture_bytes: config.capture_bytes,
+            captured_limit: config.captured_total_bytes,
+            captured: AtomicU64::new(0),
             table: RwLock::default(),
             changes: watch::Sender::new(0),
             losses: Mutex::default(),
@@ -205,6 +213,20 @@ impl ExchangeLog {
         };
         self.changed(entry);
         changed
+    }
+
+    /// A capture for a body that begins, within what is left for all of them.
+    pub(crate) fn capture(&self) -> Capture {
+        if self.0.capture_bytes > 0 && self.0.captured.load(Ordering::Relaxed) >= self.0.captured_limit {
+            self.lost("bodies", "as many are kept as may be, of further ones the size alone", true);
+            return Capture::new(0);
+        }
+        Capture::new(self.0.capture_bytes)
+    }
+
+    /// Counts what a capture holds that will be kept.
+    pub(crate) fn keep(&self, capture: &Capture) {
+        self.0.captured.fetch_add(capture.kept(), Ordering::Relaxed);
     }
 
     /// Counts something that happened and is not in the log.

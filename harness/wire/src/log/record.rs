@@ -85,6 +85,11 @@ impl Capture {
         }
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn kept(&self) -> u64 {
+        self.start.len() as u64
+    }
+
     fn body(&self) -> Body {
         let digest = if self.bytes == 0 {
             String::new()

@@ -24,6 +24,8 @@ pub(crate) struct RequestBody {
     capture: Capture,
     recorder: Option<RequestRecorder>,
     upload: Arc<Upload>,
+    /// Nothing is read of it before this is over.
+    gate: Option<Wait>,
 }
 
 /// How far a request's body has come, for those who wait for the response.
@@ -46,18 +48,18 @@ impl Upload {
 }
 
 impl RequestBody {
-    pub(crate) fn new(inner: Incoming, recorder: RequestRecorder, capture_limit: usize) -> Self {
-        let mut body = Self {
-            inner,
-            capture: Capture::new(capture_limit),
-            recorder: Some(recorder),
-            upload: Arc::default(),
-        };
+    pub(crate) fn new(inner: Incoming, recorder: RequestRecorder, capture: Capture) -> Self {
+        let mut body = Self { inner, capture, recorder: Some(recorder), gate: None, upload: Arc::default() };
         if body.inner.is_end_stream() {
             body.upload.done.store(true, Ordering::Release);
             body.record();
         }
         body
+    }
+
+    /// Leaves it unread until `wait` is over.
+    pub(crate) fn not_before(&mut self, wait: Wait) {
+        self.gate = Some(wait);
     }
 
     /// How far it has come.
@@ -80,6 +82,10 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(gate) = &mut self.gate {
+            ready!(gate.as_mut().poll(context));
+            self.gate = None;
+        }
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
         let is_last = match &frame {
             Some(Ok(frame)) => {
@@ -156,7 +162,8 @@ impl Source {
     }
 }
 
-type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Something to wait for.
+pub(crate) type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A response's body on its way to the consumer. It carries the exchange to its end.
 pub(crate) struct ResponseBody {

@@ -143,8 +143,11 @@ impl Edge {
             && let Some(hyper) = error.downcast_ref::<hyper::Error>()
             && hyper.is_parse()
         {
-            // Not a request, so not an exchange; hyper has answered it as RFC 9112 section 2.2 says.
-            self.log.lost("requests", "not valid HTTP", false);
+            // No head could be read, so there is no exchange; hyper has answered with 400 or 431, as a server would.
+            match hyper.is_parse_too_large() {
+                true => self.log.lost("requests", "head too large", true),
+                false => self.log.lost("requests", "not valid HTTP", false),
+            }
         }
     }
 

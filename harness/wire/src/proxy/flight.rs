@@ -33,6 +33,11 @@ impl Flight {
         Self { log, clock, entry, connection, over: false }
     }
 
+    /// A capture for a body of this exchange.
+    pub(crate) fn capture(&self) -> Capture {
+        self.log.capture()
+    }
+
     /// The consumer's connection.
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
@@ -137,6 +142,7 @@ impl Flight {
     ) {
         let now = self.clock.now();
         self.over = true;
+        self.log.keep(body);
         self.write(|raw| end_consumer(raw, outcome, now, Some((body, trailers))));
     }
 
@@ -144,6 +150,7 @@ impl Flight {
     pub(crate) fn both_over(mut self, outcome: Outcome, body: &Arc<Capture>, trailers: Option<&HeaderMap>) {
         let now = self.clock.now();
         self.over = true;
+        self.log.keep(body);
         self.write(|raw| {
             end_provider(raw, outcome, now, Some((body, trailers)));
             end_consumer(raw, outcome, now, Some((body, trailers)));
@@ -238,6 +245,7 @@ pub(crate) struct RequestRecorder {
 
 impl RequestRecorder {
     pub(crate) fn record(&self, body: Capture) {
+        self.log.keep(&body);
         self.log.write(&self.entry, |raw| raw.request_body = Some(body));
     }
 }

@@ -1,8 +1,9 @@
 //! The way of one exchange: read its head, apply what applies, ask the provider, answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Frame;
@@ -10,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use seaworthy_core::exchange::{Outcome, Protocol};
 use seaworthy_core::fault::{FaultAction, When};
+use tokio::sync::Notify;
 
 use super::body::{RequestBody, ResponseBody, Source};
 use super::broken::Broken;
@@ -22,7 +24,10 @@ use super::shape::Shaper;
 use super::{reply, tunnel, withhold};
 use crate::fault::matching::{self, RequestFacts};
 use crate::fault::{Match, Plan};
-use crate::log::record::{Asked, Capture, RawHeaders};
+use crate::log::record::{Asked, RawHeaders};
+
+/// How long a request's body waits for a provider that neither asks for it nor answers.
+const CONTINUE_TIME: Duration = Duration::from_secs(1);
 
 type Answer = Result<Response<ResponseBody>, Broken>;
 
@@ -39,13 +44,13 @@ pub(crate) async fn serve(
     let plan = if edge.faults.is_empty() { Plan::default() } else { plan(&edge, &head, &asked) };
     let entry = edge.log.begin(asked, started);
     let flight = Flight::new(edge.log.clone(), edge.clock, entry, connection);
-    let body = RequestBody::new(body, flight.request_recorder(), edge.config.capture_bytes);
+    let body = RequestBody::new(body, flight.request_recorder(), flight.capture());
 
     for found in plan.delays.iter().chain(&plan.waits_before) {
         wait(&flight, found, head.version).await?;
     }
     if let Some(found) = plan.ending(When::Before) {
-        return end(flight, found, None, edge.config.capture_bytes);
+        return end(flight, found, None);
     }
     forward(&edge, flight, plan, Request::from_parts(head, body)).await
 }
@@ -142,13 +147,14 @@ async fn wait(flight: &Flight, found: &Match, version: Version) -> Result<(), Br
 }
 
 /// Ends an exchange as an abort or a reset says, in place of what the provider may have answered.
-fn end(flight: Flight, found: &Match, lease: Option<Lease>, limit: usize) -> Answer {
+fn end(flight: Flight, found: &Match, lease: Option<Lease>) -> Answer {
     flight.apply(found);
     drop(lease);
     match reply::abort(&found.rule.rule) {
         Some((head, body)) => {
             flight.consumer_head(&head);
-            let body = ResponseBody::new(Source::Own(body), Capture::new(limit), flight, None, None);
+            let given = flight.capture();
+            let body = ResponseBody::new(Source::Own(body), given, flight, None, None);
             Ok(Response::from_parts(head, body))
         }
         None => {
@@ -174,6 +180,9 @@ async fn forward(edge: &Arc<Edge>, flight: Flight, plan: Plan, mut request: Requ
     }
     if version == Version::HTTP_2 {
         name_authority(&mut request, edge);
+    }
+    if version == Version::HTTP_11 && expects_continue(request.headers()) {
+        read_when_wanted(&mut request);
     }
     let is_connect = request.method() == Method::CONNECT;
 
@@ -210,17 +219,16 @@ async fn answer(
     version: Version,
 ) -> Answer {
     let (head, body) = response.into_parts();
-    let limit = edge.config.capture_bytes;
     if !plan.withholds() {
         flight.head_passes(&head);
-        let shaper = Shaper::new(&plan.shaping, limit);
-        let given = Capture::new(limit);
+        let shaper = Shaper::new(&plan.shaping, &flight);
+        let given = flight.capture();
         let body = ResponseBody::new(Source::Provider(body), given, flight, Some(lease), shaper);
         return Ok(Response::from_parts(head, body));
     }
 
     flight.provider_head(&head);
-    let taken = withhold::take(body, &edge.config).await;
+    let taken = withhold::take(body, flight.capture(), &edge.config).await;
     let given = Arc::new(taken.capture);
     let (rest, lease) = match taken.end {
         withhold::End::Whole => {
@@ -241,13 +249,14 @@ async fn answer(
     if let Some(found) = plan.ending(When::After) {
         // Whoever had answered whole is over already; whoever goes on answering is cut off here.
         flight.provider_over(Outcome::Cancelled, &given, None);
-        return end(flight, found, lease, limit);
+        return end(flight, found, lease);
     }
     flight.consumer_head_is_providers();
-    let shaper = Shaper::new(&plan.shaping, limit);
+    let shaper = Shaper::new(&plan.shaping, &flight);
     let source = Source::Withheld { taken: taken.frames, rest };
     // What was taken is counted anew while it passes to the consumer.
-    let body = ResponseBody::new(source, Capture::new(limit), flight, lease, shaper);
+    let given = flight.capture();
+    let body = ResponseBody::new(source, given, flight, lease, shaper);
     Ok(Response::from_parts(head, body))
 }
 
@@ -270,8 +279,29 @@ fn switch(
     }
     lease.let_be();
     let request = flight.request_recorder();
-    edge.tasks.spawn(tunnel::join(consumer, provider, flight, request, edge.config.capture_bytes));
+    edge.tasks.spawn(tunnel::join(consumer, provider, flight, request));
     Response::from_parts(head, ResponseBody::none())
+}
+
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Leaves the request's body unread until the provider says 100 (Continue). hyper says it to the consumer when the
+/// body is first read, so the consumer hears it when the provider said it, and not at all from one that answers at
+/// once. A provider that says nothing does not get to wait for ever: RFC 9110 section 10.1.1 lets a client go on.
+fn read_when_wanted(request: &mut Request<RequestBody>) {
+    let wanted = Arc::new(Notify::new());
+    let said = Arc::clone(&wanted);
+    hyper::ext::on_informational(request, move |response| {
+        if response.status() == StatusCode::CONTINUE {
+            said.notify_one();
+        }
+    });
+    let wait = async move {
+        let _ = tokio::time::timeout(CONTINUE_TIME, wanted.notified()).await;
+    };
+    request.body_mut().not_before(Box::pin(wait));
 }
 
 /// HTTP/2 needs a scheme and an authority. They are the consumer's; if it sent `host` in place of `:authority`, that.

@@ -53,7 +53,7 @@ pub(crate) enum Shaped {
 
 impl Shaper {
     /// The shaper for these faults; `None` when there are none.
-    pub(crate) fn new(faults: &[Match], capture_limit: usize) -> Option<Box<Self>> {
+    pub(crate) fn new(faults: &[Match], flight: &Flight) -> Option<Box<Self>> {
         let step = |found: &Match| {
             let kind = match *found.action() {
                 FaultAction::Truncate { after_bytes } => Kind::Truncate { after: after_bytes },
@@ -67,13 +67,7 @@ impl Shaper {
         };
         let steps: Vec<_> = faults.iter().filter_map(step).collect();
         (!steps.is_empty()).then(|| {
-            Box::new(Self {
-                steps,
-                backlog: Bytes::new(),
-                passed: 0,
-                capture: Capture::new(capture_limit),
-                pause: None,
-            })
+            Box::new(Self { steps, backlog: Bytes::new(), passed: 0, capture: flight.capture(), pause: None })
         })
     }
 

@@ -19,9 +19,8 @@ pub(crate) async fn join(
     provider: OnUpgrade,
     flight: Flight,
     request: super::flight::RequestRecorder,
-    capture_limit: usize,
 ) {
-    let (mut up, mut down) = (Capture::new(capture_limit), Capture::new(capture_limit));
+    let (mut up, mut down) = (flight.capture(), flight.capture());
     let generation = Arc::clone(&flight.connection().generation);
     let link = flight.connection().link.clone();
     let work = async {

@@ -29,10 +29,9 @@ pub(crate) enum End {
 }
 
 /// Takes an answer until it is whole or a limit of `config` is reached.
-pub(crate) async fn take(mut body: Incoming, config: &WireConfig) -> Taken {
+pub(crate) async fn take(mut body: Incoming, mut capture: Capture, config: &WireConfig) -> Taken {
     let deadline = Instant::now() + config.withheld_time;
     let mut frames = VecDeque::new();
-    let mut capture = Capture::new(config.capture_bytes);
     let mut bytes = 0;
     let end = loop {
         if body.is_end_stream() {

@@ -403,7 +403,7 @@ async fn of_several_rules_delays_come_first_and_one_ends_it() {
     let exchange = last(&bench).await;
     let applied: Vec<_> = exchange.faults.iter().map(|fault| fault.fault.as_str()).collect();
     assert_eq!(applied, ["delay", "stall", "first-end"]);
-    assert_eq!(leases.each_ref().map(|lease| lease.fired()), [1, 0, 1, 1]);
+    assert_eq!(leases.each_ref().map(seaworthy_wire::FaultLease::fired), [1, 0, 1, 1]);
 }
 
 #[tokio::test]

@@ -236,7 +236,10 @@ async fn an_upgrade_to_h2c_is_not_passed_on() {
 
 #[tokio::test]
 async fn a_consumer_that_waits_for_100_continue_gets_it() {
-    let provider = Provider::echo().await;
+    let provider = Provider::start(|request| async move {
+        Ok(Response::new(full(request.into_body().collect().await?.to_bytes())))
+    })
+    .await;
     let bench = Bench::towards(provider.address).await;
     let mut consumer = TcpStream::connect(bench.proxy).await.unwrap();
     let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
@@ -244,6 +247,19 @@ async fn a_consumer_that_waits_for_100_continue_gets_it() {
     assert_eq!(read_head(&mut consumer).await, "HTTP/1.1 100 Continue\r\n\r\n");
     consumer.write_all(b"hello").await.unwrap();
     assert!(read_head(&mut consumer).await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_at_once_is_not_sent_what_the_consumer_holds_back() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let bench = Bench::towards(listener.local_addr().unwrap()).await;
+    let mut consumer = TcpStream::connect(bench.proxy).await.unwrap();
+    let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
+    consumer.write_all(head.as_bytes()).await.unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    assert!(read_head(&mut stream).await.contains("expect: 100-continue\r\n"));
+    stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert!(read_head(&mut consumer).await.starts_with("HTTP/1.1 413 "), "and no 100 before it");
 }
 
 #[tokio::test]

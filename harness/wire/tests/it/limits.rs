@@ -59,7 +59,7 @@ async fn a_head_that_is_too_large_is_refused_as_a_server_would() {
         match within(ask(bench.proxy, speaks, request)).await {
             Ok(answer) => assert_eq!(answer.status, 431, "{speaks:?}"),
             Err(error) => {
-                assert_eq!(speaks, Speaks::Http1, "closed while the head was still sent: {error:?}")
+                assert_eq!(speaks, Speaks::Http1, "closed while the head was still sent: {error:?}");
             }
         }
     }
@@ -75,6 +75,24 @@ async fn with_capture_off_sizes_are_kept_alone() {
     within(ask(bench.proxy, Speaks::Http1, post("/", "hello"))).await.unwrap();
     let body = bench.wire.log().snapshot().remove(0).request.body;
     assert_eq!((body.bytes, body.text, body.truncated), (5, None, true));
+}
+
+#[tokio::test]
+async fn when_enough_is_kept_of_bodies_sizes_are_kept_alone() {
+    let provider = Provider::echo().await;
+    let config = WireConfig { captured_total_bytes: 8, ..WireConfig::default() };
+    let bench = Bench::configured(provider.address, config, PortProtocol::Http).await;
+    for _ in 0..2 {
+        within(ask(bench.proxy, Speaks::Http1, post("/", "hello"))).await.unwrap();
+    }
+    let kept = |exchange: &seaworthy_core::exchange::Exchange| {
+        let body = &exchange.request.body;
+        (body.bytes, body.text.is_some(), body.truncated)
+    };
+    let log = bench.wire.log().snapshot();
+    assert_eq!([kept(&log[0]), kept(&log[1])], [(5, true, false), (5, false, true)]);
+    let losses = bench.wire.log().losses();
+    assert_eq!((losses[0].what.as_str(), losses[0].count, losses[0].harmful), ("bodies", 2, true));
 }
 
 #[tokio::test]

@@ -1,5 +1,12 @@
 //! The proxies as a consumer and a provider see them: real sockets, real HTTP, no sleeps.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of a test fails like a test"
+)]
+
 mod breaking;
 mod faults;
 mod forwarding;

@@ -76,7 +76,7 @@ impl Provider {
                 let handler = handler.clone();
                 open.spawn(async move {
                     let server = auto::Builder::new(TokioExecutor::new());
-                    let service = service_fn(move |request| handler(request));
+                    let service = service_fn(handler);
                     let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
                 });
             }
