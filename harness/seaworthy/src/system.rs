@@ -1,22 +1,34 @@
 //! A running system in the hands of a test.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+#[cfg(feature = "process")]
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+#[cfg(feature = "process")]
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+#[cfg(feature = "process")]
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use seaworthy_core::ids::{EdgeId, INGRESS, ServiceName};
 use seaworthy_core::instance::InstanceFault;
-use seaworthy_core::system::RunKind;
 use seaworthy_experiment::plan::Silent;
 use seaworthy_experiment::session::Session;
-use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::runtime::Handle;
+#[cfg(feature = "process")]
+use tokio::{
+    runtime::Runtime,
+    sync::{Mutex, OnceCell},
+};
 
 use crate::check::{Run, drive};
-use crate::control::{Ask, Client, Reply, SOCKET_VARIABLE, serve};
+#[cfg(feature = "process")]
+use crate::control::SOCKET_VARIABLE;
+use crate::control::{Ask, Client, Reply, serve};
 use crate::judge::{Judge, JudgeError};
+#[cfg(feature = "process")]
 use crate::launch::{LaunchError, Plan, find};
 use crate::request::Request;
 
@@ -24,6 +36,7 @@ use crate::request::Request;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system could not be started.
+    #[cfg(feature = "process")]
     #[error(transparent)]
     Launch(#[from] LaunchError),
     /// A running system could not be reached through its control socket.
@@ -68,6 +81,7 @@ pub enum Error {
 #[derive(Clone)]
 enum Backend {
     /// In this process, on `handle`'s runtime.
+    #[cfg_attr(not(feature = "process"), allow(dead_code, reason = "only a build with a runtime makes one"))]
     Here { session: Session, handle: Handle },
     /// In another process.
     There(Client),
@@ -86,13 +100,16 @@ pub struct System {
 
 /// One runtime for all shared systems of this process. Each `#[tokio::test]` drops its own runtime at its end, and
 /// a shared system must outlive that.
+#[cfg(feature = "process")]
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("seaworthy").enable_all().build()
 });
 
 /// Shared systems by system file.
+#[cfg(feature = "process")]
 static SHARED: LazyLock<Mutex<HashMap<PathBuf, Arc<OnceCell<System>>>>> = LazyLock::new(Mutex::default);
 
+#[cfg(feature = "process")]
 fn handle() -> Result<Handle, Error> {
     match &*RUNTIME {
         Ok(runtime) => Ok(runtime.handle().clone()),
@@ -108,6 +125,7 @@ impl System {
     ///
     /// # Errors
     /// The system file is wrong, or a service does not start.
+    #[cfg(feature = "process")]
     pub async fn shared(path: impl AsRef<Path>) -> Result<System, Error> {
         if let Some(socket) = std::env::var_os(SOCKET_VARIABLE) {
             return Self::join(PathBuf::from(socket)).await;
@@ -122,6 +140,7 @@ impl System {
     ///
     /// # Errors
     /// As [`System::shared`].
+    #[cfg(feature = "process")]
     pub async fn start(path: impl AsRef<Path>) -> Result<System, Error> {
         Self::start_file(resolve(path.as_ref())?).await
     }
@@ -134,10 +153,11 @@ impl System {
         Self::describe(Backend::There(Client::new(socket))).await
     }
 
+    #[cfg(feature = "process")]
     async fn start_file(file: PathBuf) -> Result<System, Error> {
         let handle = handle()?;
         let starting = handle.spawn(async move {
-            let plan = Plan::load(&file, RunKind::Process, Vec::new())?;
+            let plan = Plan::load(&file, seaworthy_core::system::RunKind::Process, Vec::new())?;
             let executables = plan.build().await?;
             plan.start(executables).await
         });
@@ -284,6 +304,7 @@ pub(crate) fn unexpected(what: &str, reply: &Reply) -> Error {
 }
 
 /// Tests run in their package's folder; a path from the repository's root is meant as often.
+#[cfg(feature = "process")]
 fn resolve(path: &Path) -> Result<PathBuf, Error> {
     let here = std::env::current_dir()
         .map_err(|source| LaunchError::Io { what: "find the working folder".to_owned(), source })?;
