@@ -144,11 +144,8 @@ impl Surroundings<'_> {
             Placeholder::Port(_) | Placeholder::Call(_) => None,
             Placeholder::Env { name, default } => std::env::var(name).ok().or_else(|| default.clone()),
             Placeholder::Edge { id, part } => {
-                let address = match id.parse::<EdgeId>() {
-                    Ok(edge) => self.addresses.get(&edge).copied(),
-                    Err(_) => self.call_address(consumer, id),
-                }?;
-                Some(part.of(address))
+                let edge = self.system.edge_named(consumer, id)?;
+                Some(part.of(*self.addresses.get(&edge)?))
             }
         }
     }

@@ -15,7 +15,7 @@ use seaworthy_core::time::RunClock;
 use seaworthy_telemetry::{Receiver, ReceiverLimits, Store, StoreLimits};
 use seaworthy_wire::{Upstream, Wire, WireConfig};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::launch::Surroundings;
 use super::{Inner, Instances, Running, Session, StartError};
@@ -24,8 +24,6 @@ use super::{Inner, Instances, Running, Session, StartError};
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long one readiness probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Between readiness probes.
-const PROBE_INTERVAL: Duration = Duration::from_millis(15);
 /// How often a service is started with fresh ports when its port was taken meanwhile.
 const PORT_TRIES: u32 = 5;
 
@@ -165,49 +163,11 @@ impl Session {
             let upstream = address.map(|address| Upstream { address, instance: Some(instance.clone()) });
             self.wire().set_upstream(edge, upstream);
         }
-        self.await_ready(name, service, &instance).await?;
-        self.inner.runtime.mark_ready(&instance);
+        let within = service.health.deadline.map_or(READY_DEADLINE, |deadline| deadline.0);
+        let runtime = &*self.inner.runtime;
+        seaworthy_runtime::readiness::until_ready(runtime, name, &instance, within, || self.probe(name)).await?;
         self.watch_for_death(name.clone(), instance.clone());
         Ok(instance)
-    }
-
-    /// Probes until the instance is ready, has ended, or its deadline is over.
-    async fn await_ready(
-        &self,
-        name: &ServiceName,
-        service: &Service,
-        instance: &InstanceId,
-    ) -> Result<(), RuntimeError> {
-        let allowed = service.health.deadline.map_or(READY_DEADLINE, |deadline| deadline.0);
-        let deadline = Instant::now() + allowed;
-        let last = Mutex::new("no probe was answered".to_owned());
-        let probing = async {
-            let mut pace = tokio::time::interval(PROBE_INTERVAL);
-            loop {
-                pace.tick().await;
-                match self.probe(name).await {
-                    Ok(()) => return,
-                    Err(seen) => *last.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = seen,
-                }
-            }
-        };
-        let output = || self.inner.runtime.last_lines(instance, 20).join("\n");
-        tokio::select! {
-            ready = timeout_at(deadline, probing) => ready.map_err(|_| RuntimeError::NotReady {
-                service: name.clone(),
-                after: allowed,
-                last: last.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
-                output: output(),
-            }),
-            exit = self.inner.runtime.ended(instance) => {
-                let how = match exit? {
-                    seaworthy_core::runtime::Exit { code: Some(code), .. } => format!("exit code {code}"),
-                    seaworthy_core::runtime::Exit { signal: Some(signal), .. } => format!("signal {signal}"),
-                    _ => "for no stated reason".to_owned(),
-                };
-                Err(RuntimeError::EndedEarly { service: name.clone(), how, output: output() })
-            }
-        }
     }
 
     /// Asks once whether the service is ready, over its probe edge; the error says what was seen instead.
