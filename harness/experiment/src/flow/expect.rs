@@ -52,7 +52,7 @@ impl Answer {
         found.next().map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// The body as JSON, if it is.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
@@ -112,7 +112,9 @@ impl Expect {
             let wanted = scope.fill(value)?;
             let got = answer.header(name);
             if got != Some(wanted.as_str()) {
-                let got = got.map_or_else(|| "has none".to_owned(), |got| format!("has `{got}`"));
+                let shown = |value: &str| seaworthy_core::secret::redact_header(name, value);
+                let got = got.map_or_else(|| "has none".to_owned(), |got| format!("has `{}`", shown(got)));
+                let wanted = shown(&wanted);
                 say(
                     format!("/headers/{}", super::source::escape(name)),
                     format!("expected header `{name}: {wanted}`, the answer {got}"),
@@ -365,9 +367,15 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// The value for a message: secrets by fingerprint, cut to a length.
 fn short(value: &Value) -> String {
     let text = value.to_string();
-    if text.chars().count() <= 120 { text } else { text.chars().take(119).chain(['…']).collect() }
+    let text = seaworthy_core::secret::redact(&text).0;
+    if text.chars().count() <= 120 {
+        text.into_owned()
+    } else {
+        text.chars().take(119).chain(['…']).collect()
+    }
 }
 
 impl Serialize for JsonExpect {
@@ -406,5 +414,79 @@ impl JsonSchema for JsonExpect {
                 }
             ]
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn told(expect: Value, body: &Value) -> Vec<String> {
+        let expect: Expect = serde_json::from_value(expect).unwrap();
+        let answer = Answer { status: Some(200), body: body.to_string().into_bytes(), ..Answer::default() };
+        let mismatches = expect.judge(&answer, &Scope::default()).unwrap();
+        mismatches.into_iter().map(|mismatch| mismatch.message).collect()
+    }
+
+    #[test]
+    fn each_operator_says_yes_and_no() {
+        let body = json!({"a": [1, 2.0, "x"], "o": {"k": 1, "l": null}, "s": "ord_7"});
+        for (path, holds, fails) in [
+            ("$.o", json!({"equals": {"l": null, "k": 1.0}}), json!({"equals": {"k": 1}})),
+            ("$.a[1]", json!(2), json!("2")),
+            ("$.a[*]", json!({"any": "x"}), json!({"any": 3})),
+            ("$.a[*]", json!({"count": 3}), json!({"count": 2})),
+            ("$.s", json!({"exists": true}), json!({"exists": false})),
+            ("$.t", json!({"exists": false}), json!({"exists": true})),
+            ("$.s", json!({"matches": "^ord_[0-9]$"}), json!({"matches": "^pay_"})),
+            ("$.a[0]", json!(1), json!({"matches": "1"})),
+            ("$.t", json!({"count": 0}), json!(null)),
+        ] {
+            assert_eq!(told(json!({"json": {path: holds}}), &body), Vec::<String>::new(), "{path} {holds}");
+            assert_eq!(told(json!({"json": {path: fails}}), &body).len(), 1, "{path} {fails}");
+        }
+    }
+
+    #[test]
+    fn a_message_gives_no_secret_away() {
+        let body = json!({"password": "correct-horse"});
+        let messages = told(json!({"status": 201, "json": {"$": 1}}), &body);
+        assert_eq!(messages.len(), 2);
+        assert!(messages.iter().all(|message| !message.contains("correct-horse")), "{messages:#?}");
+    }
+
+    #[test]
+    fn a_late_answer_is_told() {
+        let expect = Expect { within: Some(HumanDuration::millis(100)), ..Expect::default() };
+        let mut answer = Answer { status: Some(204), took: Duration::from_millis(100), ..Answer::default() };
+        assert_eq!(expect.judge(&answer, &Scope::default()).unwrap(), []);
+        answer.took = Duration::from_millis(130);
+        let told = expect.judge(&answer, &Scope::default()).unwrap();
+        assert_eq!(told[0].message, "expected an answer within 100ms, it took 130 ms");
+    }
+
+    #[test]
+    fn a_status_is_read_in_each_form() {
+        let read = |value: Value| serde_json::from_value::<StatusExpect>(value).ok();
+        assert_eq!(read(json!(201)), Some(StatusExpect::OneOf(vec![201])));
+        assert_eq!(read(json!("201")), Some(StatusExpect::OneOf(vec![201])));
+        assert_eq!(read(json!([201, 503])), Some(StatusExpect::OneOf(vec![201, 503])));
+        assert_eq!(read(json!("4xx")), Some(StatusExpect::Class(4)));
+        assert_eq!(read(json!("none")), Some(StatusExpect::NoAnswer));
+        for wrong in
+            [json!(99), json!(600), json!([]), json!([1]), json!("6xx"), json!("é"), json!(true), json!({})]
+        {
+            assert_eq!(read(wrong.clone()), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_class_is_a_hundred_statuses(status in 100u16..600, class in 1u8..=5) {
+            let says = StatusExpect::Class(class).matches(status);
+            prop_assert_eq!(says, (u16::from(class) * 100..u16::from(class) * 100 + 100).contains(&status));
+        }
     }
 }

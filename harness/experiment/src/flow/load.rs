@@ -280,6 +280,19 @@ pub(super) fn key_problem(source: &Source, pointer: &str, message: String, help:
     }
 }
 
+impl Problem {
+    /// Points at the character numbered `column` (from 1) of the text that the problem is with.
+    pub(super) fn at_column(mut self, source: &Source, text: &str, column: usize) -> Self {
+        let Location { line, column: start, .. } = self.location;
+        let whole = Place { line, column: start, bytes: self.bytes.clone() };
+        if let Some(place) = source.inside(&whole, text, column) {
+            self.location.column = place.column;
+            self.bytes = place.bytes;
+        }
+        self
+    }
+}
+
 /// What the YAML reader has to say, with a suggestion where it lists what would have been known.
 fn shape_problem(error: &serde_saphyr::Error, source: &Source) -> Problem {
     use serde_saphyr::Error;

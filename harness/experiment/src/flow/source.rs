@@ -73,6 +73,21 @@ impl Source {
         self.places.keys.get(pointer)
     }
 
+    /// The place of the character numbered `column` (from 1) of a text that stands at `place`; `None` when it is
+    /// written otherwise than it reads (escapes, several lines).
+    pub fn inside(&self, place: &Place, text: &str, column: usize) -> Option<Place> {
+        let written = self.text.get(place.bytes.clone())?;
+        let start = written.find(text).filter(|_| !text.contains('\n'))?;
+        let within = text.char_indices().nth(column.checked_sub(1)?).map_or(text.len(), |(at, _)| at);
+        let before = written.get(..start + within)?;
+        let start = place.bytes.start + before.len();
+        Some(Place {
+            line: place.line,
+            column: place.column + before.chars().count(),
+            bytes: start..(start + 1).min(place.bytes.end),
+        })
+    }
+
     /// The place as findings have it; `None` when the flow came from no file.
     pub fn locate(&self, pointer: &str) -> Option<Location> {
         self.place(pointer).map(|place| self.location(place, pointer))

@@ -237,16 +237,17 @@ impl<'f> Review<'f> {
             return self.any_texts(pointer, [path]);
         }
         let Err(error) = JsonPath::parse(path) else { return };
-        let (why, help) = if path.starts_with('$') {
-            let help =
-                format!("see character {} of it; RFC 9535 says what can stand there", error.position());
-            (error.message().to_owned(), help)
-        } else {
-            ("it does not start at the root".to_owned(), format!("did you mean `$.{path}`?"))
-        };
-        let message = format!("`{path}` is not a JSONPath: {why}");
         let place = if is_key { key_problem } else { problem };
-        self.problems.push(place(&self.flow.source, pointer, message, Some(help)));
+        let source = &self.flow.source;
+        let found = if path.starts_with('$') {
+            let message = format!("`{path}` is not a JSONPath: {}", error.message());
+            let help = "RFC 9535 says what can stand there".to_owned();
+            place(source, pointer, message, Some(help)).at_column(source, path, error.position())
+        } else {
+            let message = format!("`{path}` is not a JSONPath: it does not start at the root");
+            place(source, pointer, message, Some(format!("did you mean `$.{path}`?")))
+        };
+        self.problems.push(found);
     }
 
     fn query(&mut self, pointer: &str, query: &str) {
@@ -255,7 +256,9 @@ impl<'f> Review<'f> {
             return;
         }
         if let Err(error) = query.parse::<seaworthy_telemetry::traceql::Query>() {
-            self.say(pointer, format!("`{query}` is not TraceQL: {error}"), None);
+            let source = &self.flow.source;
+            let found = problem(source, pointer, format!("not TraceQL: {}", error.message), None);
+            self.problems.push(found.at_column(source, query, error.column));
         }
     }
 
