@@ -85,26 +85,20 @@ fn follows(earlier: &Exchange, later: &Exchange) -> bool {
     failed(earlier) && earlier.ended.is_some_and(|ended| ended <= later.started.plus(SEEN_LATE))
 }
 
-/// Whether two requests are one made again. A body that did not pass whole is compared by its declared length, and
-/// then the keys must agree.
+/// Whether two requests are one made again. Where less of one body passed than of the other, it may have been cut
+/// short: then the declared lengths and the keys must agree.
 fn same_request(one: &Exchange, other: &Exchange, key_header: &str) -> bool {
-    let (one_body, other_body) = (&one.request.body, &other.request.body);
-    if one_body.bytes == other_body.bytes && one_body.digest == other_body.digest {
-        return true;
+    let bytes = |exchange: &Exchange| exchange.request.body.bytes;
+    let (short, long) = if bytes(one) < bytes(other) { (one, other) } else { (other, one) };
+    if bytes(short) == bytes(long) {
+        return short.request.body.digest == long.request.body.digest;
     }
-    let length = |exchange: &Exchange| {
-        header(&exchange.request.headers, "content-length").and_then(|length| length.parse::<u64>().ok())
+    let declared = |exchange| header_of(exchange, "content-length").and_then(|length| length.parse().ok());
+    let cut_short = match declared(short) {
+        Some(length) => bytes(short) < length && declared(long).is_none_or(|other: u64| other == length),
+        None => !short.reached_provider() || short.outcome != Outcome::Answered,
     };
-    let partial = |exchange: &Exchange| match length(exchange) {
-        Some(declared) => exchange.request.body.bytes < declared,
-        None => !exchange.reached_provider() || exchange.outcome != Outcome::Answered,
-    };
-    let same_length = match (length(one), length(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
-    };
-    let key = |exchange| header_of(exchange, key_header);
-    (partial(one) || partial(other)) && same_length && key(one) == key(other)
+    cut_short && header_of(short, key_header) == header_of(long, key_header)
 }
 
 /// The value of a request header.

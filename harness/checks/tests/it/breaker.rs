@@ -118,6 +118,17 @@ fn a_breaker_that_never_closes_is_found() {
 }
 
 #[test]
+fn requests_that_were_refused_for_what_they_are_need_no_call() {
+    let mut world = world();
+    order(&mut world, Some(201));
+    outage(&mut world, false, 5);
+    world.wait(2000);
+    let step = world.step();
+    world.call(&step, request("ingress -> orders", "POST /orders"), 422);
+    assert_undecided("breaker", &world.finish());
+}
+
+#[test]
 fn an_outage_that_nobody_notices_or_that_nobody_returns_from_is_undecided() {
     let mut short = world();
     let since = short.at();

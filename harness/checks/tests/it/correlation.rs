@@ -70,6 +70,27 @@ fn an_event_bears_the_id_itself() {
 }
 
 #[test]
+fn deliveries_that_are_handled_at_once_are_told_apart() {
+    let mut world = world();
+    let [_, orders, ..] = order(&mut world);
+    let kind = seaworthy_core::span::SpanKind::Producer;
+    let producer = world.span("orders", kind, orders.trace, Some(orders.span), &orders.correlation);
+    let first = world.open_under(&orders, producer, request("orders -> mail", "POST /events"));
+    let second = world.open_under(&orders, producer, request("orders -> mail", "POST /events"));
+    // Mail loses the id of the first, which it was given, while it works on the second, where it was not.
+    drop_id(&mut world, &second, None);
+    let made = world.call(&first, request("mail -> shipping", "POST /mail"), 202);
+    drop_id(&mut world, &made, None);
+    for call in [&first, &second] {
+        world.answer(call, 200);
+    }
+    assert_eq!(
+        blamed("correlation", &world.finish()),
+        ["correlation.wire@mail->shipping", "correlation.wire@orders->mail"]
+    );
+}
+
+#[test]
 fn an_event_without_any_id_excuses_its_consumer() {
     let mut world = world();
     let [.., mail] = order(&mut world);

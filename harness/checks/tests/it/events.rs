@@ -57,6 +57,17 @@ fn an_event_of_a_producer_that_ended_for_good_is_undecided() {
 }
 
 #[test]
+fn an_event_of_a_producer_that_a_step_ended_for_good_is_undecided() {
+    let mut world = World::plain();
+    let orders = work(&mut world);
+    world.aborted(&orders, event("orders -> mail", "e-1"), 503);
+    let instance = world.instance("orders");
+    world.last_step().instance_fault = Some((seaworthy_core::instance::InstanceFault::Term, instance));
+    world.stop("orders");
+    assert_undecided("outbox", &world.finish());
+}
+
+#[test]
 fn an_event_of_a_producer_that_was_started_again_is_lost_all_the_same() {
     let mut world = World::plain();
     let orders = work(&mut world);

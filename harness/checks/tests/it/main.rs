@@ -14,6 +14,7 @@ mod harness;
 mod healthy;
 mod messages;
 mod metrics;
+mod oracle;
 mod output;
 mod retries;
 mod saga;

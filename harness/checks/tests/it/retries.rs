@@ -154,6 +154,30 @@ fn more_tries_than_declared_are_too_many() {
 }
 
 #[test]
+fn the_undo_of_a_saga_is_tried_until_it_succeeds() {
+    let mut world = World::new(json!({
+        "retries": {"least-delay": "100ms", "max-attempts": 3},
+        "sagas": [{"name": "order", "owner": "orders", "steps": [
+            {"forward": "orders -> payments POST /payments", "undo": "orders -> payments POST /payments/cancel"}
+        ]}]
+    }));
+    let orders = work(&mut world);
+    let undo = || request("orders -> payments", "POST /payments/cancel").key("k");
+    tries(&mut world, &orders, &[503; 6], 120, undo);
+    assert_passes("retries", &world.finish());
+}
+
+#[test]
+fn another_request_after_a_failed_one_is_no_retry() {
+    let mut world = world();
+    let orders = work(&mut world);
+    for body in ["10", "11"] {
+        world.aborted(&orders, request("orders -> payments", "POST /shipments").body(body), 503);
+    }
+    assert_passes("retries", &world.finish());
+}
+
+#[test]
 fn tries_of_a_new_instance_are_counted_anew() {
     let mut world = world();
     let orders = work(&mut world);

@@ -95,8 +95,24 @@ fn a_caller_whose_callee_overran_its_own_budget_may_give_up() {
     let [gateway, orders, payments] = in_payments(&mut world);
     world.wait(1100);
     world.give_up(&orders);
+    world.wait(1);
     world.give_up(&payments);
     world.answer(&gateway, 504);
+    assert_passes("timeouts", &world.finish());
+}
+
+#[test]
+fn a_caller_that_gives_up_at_the_end_of_its_budget_may_do_so() {
+    let mut world = world();
+    let step = world.step();
+    let gateway = world.open(&step, request("ingress -> gateway", "POST /orders"));
+    let orders = world.open(&gateway, request("gateway -> orders", "POST /orders"));
+    world.wait(3800);
+    let payments = world.open(&orders, request("orders -> payments", "POST /payments"));
+    world.wait(200);
+    world.give_up(&orders);
+    world.answer(&gateway, 504);
+    world.answer(&payments, 201);
     assert_passes("timeouts", &world.finish());
 }
 
