@@ -190,6 +190,18 @@ fn an_event_that_is_handled_twice_is_found() {
 }
 
 #[test]
+fn an_event_that_was_not_done_may_be_handled_again() {
+    let mut world = World::plain();
+    let orders = work(&mut world);
+    for status in [503, 200] {
+        let told = world.open(&orders, event("orders -> mail", "e-1"));
+        world.call(&told, request("mail -> shipping", "POST /mail").body("hello"), 202);
+        world.answer(&told, status);
+    }
+    assert_undecided("idempotency", &world.finish());
+}
+
+#[test]
 fn a_second_call_with_the_key_of_the_first_is_allowed_and_with_another_is_not() {
     assert_passes("idempotency", &told_twice([Some(Some("e-1")), Some(Some("e-1"))]).finish());
     let world = told_twice([Some(Some("e-1")), Some(Some("e-2"))]);

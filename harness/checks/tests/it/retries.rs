@@ -144,6 +144,20 @@ fn a_body_that_did_not_pass_whole_is_still_the_same_request() {
 }
 
 #[test]
+fn a_body_cut_short_under_another_key_is_another_request() {
+    let mut world = world();
+    let orders = work(&mut world);
+    let sending = |key| {
+        request("orders -> payments", "POST /shipments").key(key).header("content-length", "2").body("10")
+    };
+    let first = world.aborted(&orders, sending("a"), 503);
+    let exchange = world.set.exchanges.iter_mut().find(|exchange| exchange.id == first).unwrap();
+    exchange.request.body = crate::world::body("");
+    world.call(&orders, sending("b"), 200);
+    assert_passes("retries", &world.finish());
+}
+
+#[test]
 fn more_tries_than_declared_are_too_many() {
     let mut world = world();
     let orders = work(&mut world);
@@ -239,6 +253,24 @@ fn both_try(below: usize) -> World {
 fn retries_on_two_hops_multiply_and_the_upper_one_is_blamed() {
     assert_eq!(blamed("retries", &both_try(3).finish()), ["retry.amplification@gateway->orders"]);
     assert_passes("retries", &both_try(1).finish());
+}
+
+#[test]
+fn one_retry_above_after_retries_below_is_enough() {
+    let mut world = world();
+    let step = world.step();
+    let gateway = world.open(&step, request("ingress -> gateway", "POST /orders"));
+    for below in [2, 0] {
+        let orders = world.open(&gateway, request("gateway -> orders", "POST /orders").key("o"));
+        for _ in 0..below {
+            world.aborted(&orders, pay(), 503);
+            world.wait(120);
+        }
+        world.answer(&orders, 503);
+        world.wait(120);
+    }
+    world.answer(&gateway, 503);
+    assert_eq!(blamed("retries", &world.finish()), ["retry.amplification@gateway->orders"]);
 }
 
 #[test]
