@@ -23,7 +23,7 @@
 //! - A check that lacks a declared fact is skipped and names the line to add. One that applies but saw nothing to
 //!   judge is undecided: silence would be vacuous.
 //! - Blame goes to the first hop. What a service merely passed on is not its fault, so the checks follow causality
-//!   by span and trace ids ([`causality`](self) inside) and fall back to the order on the harness's own clock.
+//!   by span and trace ids, and fall back to the order on the harness's own clock where those do not tell.
 
 mod attempts;
 mod auth;

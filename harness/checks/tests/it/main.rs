@@ -21,4 +21,5 @@ mod saga;
 mod shutdown;
 mod timeouts;
 mod trace_context;
+mod verdict;
 mod world;
