@@ -182,6 +182,8 @@ fn server() -> Server {
         .auto_date_header(false)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .max_concurrent_streams(MAX_CONSUMER_STREAMS)
+        // A consumer that cancels a burst of requests is no attacker here.
+        .max_pending_accept_reset_streams(MAX_CONSUMER_STREAMS as usize)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     server

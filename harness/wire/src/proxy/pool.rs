@@ -16,6 +16,7 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use seaworthy_core::ids::InstanceId;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
@@ -59,6 +60,7 @@ struct Http2 {
     users: Arc<()>,
     /// How many the provider lets be under way.
     room: Arc<AtomicUsize>,
+    instance: Option<InstanceId>,
 }
 
 /// Why there is no response.
@@ -137,7 +139,10 @@ impl Pool {
 
     /// Opens a connection to where this edge leads now.
     pub(crate) async fn dial(&self) -> Result<TcpStream, Failure> {
-        let upstream = self.upstream().ok_or(Failure::Unreachable)?;
+        self.connect(&self.upstream().ok_or(Failure::Unreachable)?).await
+    }
+
+    async fn connect(&self, upstream: &Upstream) -> Result<TcpStream, Failure> {
         let connect = TcpStream::connect(upstream.address);
         match tokio::time::timeout(self.connect_timeout, connect).await {
             Ok(Ok(stream)) => {
@@ -169,10 +174,10 @@ impl Pool {
     ) -> Result<(Response<Incoming>, Lease), Failure> {
         let upload = request.body().upload();
         loop {
-            let (generation, instance, kept) = {
+            let (generation, upstream, kept) = {
                 let mut state = self.state();
-                let upstream = state.upstream.as_ref().ok_or(Failure::Unreachable)?;
-                (state.generation, upstream.instance.clone(), state.idle.pop())
+                let upstream = state.upstream.clone().ok_or(Failure::Unreachable)?;
+                (state.generation, upstream, state.idle.pop())
             };
             let is_fresh = kept.is_none();
             let connection = match kept {
@@ -183,7 +188,7 @@ impl Pool {
                     }
                     kept
                 }
-                None => self.dial_http1().await?,
+                None => self.dial_http1(&upstream).await?,
             };
             let mut lease = Lease {
                 pool: Arc::clone(self),
@@ -193,7 +198,7 @@ impl Pool {
                 upload: Arc::clone(&upload),
             };
             let Some(connection) = &mut lease.connection else { return Err(Failure::Unreachable) };
-            flight.reach(instance);
+            flight.reach(upstream.instance);
             match connection.sender.try_send_request(request).await {
                 Ok(response) => return Ok((response, lease)),
                 Err(mut error) => match error.take_message() {
@@ -207,8 +212,8 @@ impl Pool {
         }
     }
 
-    async fn dial_http1(&self) -> Result<Http1, Failure> {
-        let stream = self.dial().await?;
+    async fn dial_http1(&self, upstream: &Upstream) -> Result<Http1, Failure> {
+        let stream = self.connect(upstream).await?;
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
             .max_buf_size(MAX_HEAD_BYTES)
@@ -230,8 +235,7 @@ impl Pool {
         let upload = request.body().upload();
         loop {
             let (mut connection, generation, is_fresh) = self.shared_connection().await?;
-            let instance = self.upstream().and_then(|upstream| upstream.instance);
-            flight.reach(instance);
+            flight.reach(connection.instance.clone());
             match connection.sender.try_send_request(request).await {
                 Ok(response) => {
                     let lease = Lease {
@@ -263,8 +267,11 @@ impl Pool {
         if let Some((connection, generation)) = self.open_shared()? {
             return Ok((connection, generation, false));
         }
-        let generation = self.state().generation;
-        let stream = self.dial().await?;
+        let (generation, upstream) = {
+            let state = self.state();
+            (state.generation, state.upstream.clone().ok_or(Failure::Unreachable)?)
+        };
+        let stream = self.connect(&upstream).await?;
         let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
@@ -281,7 +288,7 @@ impl Pool {
             allowed.store(connection.current_max_send_streams(), Ordering::Relaxed);
             polled
         }));
-        let connection = Http2 { sender, users: Arc::default(), room };
+        let connection = Http2 { sender, users: Arc::default(), room, instance: upstream.instance };
         let mut state = self.state();
         if state.generation == generation {
             state.shared.push(connection.clone());

@@ -218,6 +218,48 @@ async fn a_connection_that_the_provider_closed_while_idle_costs_no_request() {
 }
 
 #[tokio::test]
+async fn a_provider_that_says_goaway_between_requests_costs_no_request() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let bench = Bench::towards(listener.local_addr().unwrap()).await;
+    let served = Arc::new(AtomicU64::new(0));
+    let serving = Arc::clone(&served);
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let serving = Arc::clone(&serving);
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    serving.fetch_add(1, Ordering::SeqCst);
+                    respond.send_response(Response::new(()), true).unwrap();
+                    connection.graceful_shutdown();
+                }
+            });
+        }
+    });
+    let mut consumer = Consumer::connect(bench.proxy, Speaks::Http2).await;
+    for turn in 0..50 {
+        let answer = within(consumer.ask(get("/"))).await;
+        assert_eq!(answer.unwrap_or_else(|error| panic!("request {turn}: {error:?}")).status, 200);
+    }
+    assert_eq!(served.load(Ordering::SeqCst), 50, "and none was sent twice");
+}
+
+#[tokio::test]
+async fn a_consumer_of_http_1_0_is_served_and_its_provider_spoken_to_alike() {
+    let provider = Provider::echo().await;
+    let bench = Bench::towards(provider.address).await;
+    for _ in 0..2 {
+        let mut consumer = TcpStream::connect(bench.proxy).await.unwrap();
+        consumer.write_all(b"POST /old HTTP/1.0\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
+        let mut answer = String::new();
+        within(consumer.read_to_string(&mut answer)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("got-version: HTTP/1.0\r\n") && answer.ends_with("\r\n\r\nhi"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_to_h2c_is_not_passed_on() {
     let provider = Provider::echo().await;
     let bench = Bench::towards(provider.address).await;
