@@ -77,6 +77,11 @@ impl Entry {
             }
         }
     }
+
+    /// Whether nothing more will be written here, and that has been read.
+    fn is_sealed(&self) -> bool {
+        matches!(*lock(&self.state), State::Read(_))
+    }
 }
 
 impl ExchangeLog {
@@ -152,20 +157,31 @@ impl ExchangeLog {
     pub async fn wait_for(&self, predicate: impl Fn(&Exchange) -> bool) -> Exchange {
         let mut changes = self.changes();
         let mut seen = None;
+        let mut known = 0;
+        // Those that may still change. What is over is asked once, so that a wait costs what is in flight, not what
+        // was ever recorded.
+        let mut open: Vec<Arc<Entry>> = Vec::new();
         loop {
             let now = *changes.borrow_and_update();
-            let changed: Vec<_> = {
+            {
                 let table = self.table();
-                let is_new = |entry: &&Arc<Entry>| {
-                    seen.is_none_or(|seen| entry.revision.load(Ordering::Acquire) > seen)
-                };
-                table.entries.iter().filter(is_new).cloned().collect()
-            };
-            for entry in changed {
+                open.extend(table.entries.iter().skip(known).cloned());
+                known = table.entries.len();
+            }
+            let mut found = None;
+            open.retain(|entry| {
+                let has_changed = seen.is_none_or(|seen| entry.revision.load(Ordering::Acquire) > seen);
+                if found.is_some() || !has_changed {
+                    return true;
+                }
                 let exchange = entry.exchange();
                 if predicate(&exchange) {
-                    return (*exchange).clone();
+                    found = Some(exchange);
                 }
+                !entry.is_sealed()
+            });
+            if let Some(found) = found {
+                return (*found).clone();
             }
             seen = Some(now);
             // The sender lives in `self`, so this cannot fail.

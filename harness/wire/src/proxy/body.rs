@@ -219,19 +219,32 @@ impl ResponseBody {
         }
     }
 
-    /// The last byte has come and gone.
-    fn finish(&mut self, trailers: Option<&HeaderMap>) {
+    /// The provider has given its last byte; what is held back of it is ours to pass.
+    fn provider_is_done(&mut self, trailers: Option<&HeaderMap>) {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
         let given = Arc::new(std::mem::take(&mut self.given));
-        let Some(flight) = self.flight.take() else { return };
-        match self.shaper.take() {
-            Some(shaper) => {
-                flight.provider_over(Outcome::Answered, &given, trailers);
-                flight.consumer_over(Outcome::Answered, &Arc::new(shaper.into_passed()), trailers);
+        if let Some(flight) = &self.flight {
+            flight.provider_over(Outcome::Answered, &given, trailers);
+        }
+    }
+
+    /// The last byte has come and gone.
+    fn finish(&mut self, trailers: Option<&HeaderMap>) {
+        let Some(shaper) = self.shaper.take() else {
+            if let Some(lease) = self.lease.take() {
+                lease.give_back();
             }
-            None => flight.both_over(Outcome::Answered, &given, trailers),
+            let given = Arc::new(std::mem::take(&mut self.given));
+            if let Some(flight) = self.flight.take() {
+                flight.both_over(Outcome::Answered, &given, trailers);
+            }
+            return;
+        };
+        self.provider_is_done(trailers);
+        if let Some(flight) = self.flight.take() {
+            flight.consumer_over(Outcome::Answered, &Arc::new(shaper.into_passed()), trailers);
         }
     }
 
@@ -306,6 +319,9 @@ impl Body for ResponseBody {
                         this.given.see(&data);
                         if let Some(shaper) = &mut this.shaper {
                             shaper.push(data);
+                            if this.source.is_end() {
+                                this.provider_is_done(None);
+                            }
                             continue;
                         }
                         this.passes(&data);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use seaworthy_core::fault::FaultAction;
 use seaworthy_core::ids::EdgeId;
@@ -48,7 +48,7 @@ pub(crate) struct Edge {
 impl Edge {
     /// Accepts connections until the proxy closes.
     pub(crate) async fn listen(self: Arc<Self>, listener: TcpListener) {
-        let server = Arc::new(server());
+        let server = Arc::new(server(Tracked(self.tasks.clone())));
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connection_rules = self.faults.connection_rules();
         connection_rules.mark_changed();
@@ -171,11 +171,24 @@ impl Edge {
     }
 }
 
-type Server = auto::Builder<TokioExecutor>;
+type Server = auto::Builder<Tracked>;
+
+/// Runs HTTP/2 streams as tasks that closing the wire waits for, so that its log is complete when it has closed.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
 
 /// The settings of the consumers' side.
-fn server() -> Server {
-    let mut server = auto::Builder::new(TokioExecutor::new());
+fn server(tasks: Tracked) -> Server {
+    let mut server = auto::Builder::new(tasks);
     server.http1().auto_date_header(false).preserve_header_case(true).max_buf_size(MAX_HEAD_BYTES);
     server
         .http2()

@@ -203,6 +203,12 @@ async fn forward(edge: &Arc<Edge>, flight: Flight, plan: Plan, mut request: Requ
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS
         || (is_connect && response.status().is_success());
     if switches && let (Some(consumer), Some(provider)) = (on_consumer, on_provider) {
+        for found in &plan.waits_after {
+            wait(&flight, found, version).await?;
+        }
+        if let Some(found) = plan.ending(When::After) {
+            return end(flight, found, Some(lease));
+        }
         return Ok(switch(edge, flight, lease, response, consumer, provider));
     }
     strip_hop_by_hop(response.headers_mut());

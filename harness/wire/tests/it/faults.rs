@@ -9,10 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use seaworthy_core::context::TraceParent;
 use seaworthy_core::exchange::{Exchange, Outcome};
 use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule, When};
-use seaworthy_core::ids::TraceId;
 use seaworthy_core::time::HumanDuration;
 
 use crate::support::*;
@@ -21,7 +19,7 @@ use crate::support::*;
 const FOREVER: HumanDuration = HumanDuration(Duration::from_secs(3600));
 
 /// A provider that counts what it did, and says so in a body of 10 bytes with gRPC's trailers.
-async fn counting() -> (Provider, Arc<AtomicUsize>) {
+pub(crate) async fn counting() -> (Provider, Arc<AtomicUsize>) {
     let done = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&done);
     let provider = Provider::start(move |request| {
@@ -39,13 +37,13 @@ async fn counting() -> (Provider, Arc<AtomicUsize>) {
     (provider, done)
 }
 
-fn abort(status: Option<u16>, grpc_status: Option<u16>, when: When) -> FaultAction {
+pub(crate) fn abort(status: Option<u16>, grpc_status: Option<u16>, when: When) -> FaultAction {
     let headers = BTreeMap::from([("retry-after".to_owned(), "7".to_owned())]);
     FaultAction::Abort { status, grpc_status, headers, when }
 }
 
 /// The last exchange, when it is over.
-async fn last(bench: &Bench) -> Exchange {
+pub(crate) async fn last(bench: &Bench) -> Exchange {
     let id = bench.wire.log().snapshot().last().unwrap().id;
     within(bench.wire.log().wait_for(|exchange| exchange.id == id && exchange.is_over())).await
 }
@@ -240,98 +238,6 @@ async fn whoever_waits_may_leave() {
 }
 
 #[tokio::test]
-async fn a_truncated_body_is_seen_to_be_broken() {
-    let (provider, _) = counting().await;
-    let bench = Bench::towards(provider.address).await;
-    for (speaks, after_bytes) in EVERY.into_iter().flat_map(|speaks| [(speaks, 4), (speaks, 0)]) {
-        let lease = bench.wire.install(rule(FaultAction::Truncate { after_bytes })).unwrap();
-        let mut consumer = Consumer::connect(bench.proxy, speaks).await;
-        let response = within(consumer.send(get("/"))).await.unwrap();
-        assert_eq!(response.status(), 200, "{speaks:?} after {after_bytes}");
-        let mut body = response.into_body();
-        let mut got = Vec::new();
-        let error = loop {
-            match within(body.frame()).await.expect("it must not look whole") {
-                Ok(frame) => got.extend_from_slice(frame.data_ref().unwrap()),
-                Err(error) => break error,
-            }
-        };
-        assert_reset(speaks, &error, h2::Reason::INTERNAL_ERROR);
-        assert_eq!(got, b"0123456789"[..after_bytes as usize]);
-        let exchange = last(&bench).await;
-        assert_eq!((exchange.outcome, lease.fired()), (Outcome::Reset, 1));
-        assert_eq!(exchange.faults[0].action, "truncate");
-        let got = exchange.response.unwrap();
-        assert_eq!((got.body.bytes, got.last_byte), (after_bytes, None));
-        assert_eq!(
-            exchange.provider.unwrap().response.unwrap().body.bytes,
-            10,
-            "what it gave before the fault"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_body_that_is_no_longer_than_allowed_is_left_whole() {
-    let (provider, _) = counting().await;
-    let bench = Bench::towards(provider.address).await;
-    let lease = bench.wire.install(rule(FaultAction::Truncate { after_bytes: 10 })).unwrap();
-    for speaks in EVERY {
-        assert_eq!(within(ask(bench.proxy, speaks, get("/"))).await.unwrap().body, "0123456789");
-        assert_eq!(last(&bench).await.outcome, Outcome::Answered);
-    }
-    assert_eq!(lease.fired(), 0, "a fault that did nothing has not fired");
-}
-
-#[tokio::test]
-async fn a_corrupted_body_has_its_length_and_the_same_errors_for_the_same_seed() {
-    let whole = Bytes::from((0..100_000u32).map(|index| index as u8).collect::<Vec<_>>());
-    let content = whole.clone();
-    let provider = Provider::start(move |_| {
-        let content = content.clone();
-        async move { Ok(Response::builder().header("content-length", content.len()).body(full(content))?) }
-    })
-    .await;
-    let bench = Bench::towards(provider.address).await;
-    let mut seen = Vec::new();
-    for speaks in EVERY {
-        let mut rule = rule(FaultAction::Corrupt { every_bytes: 1000 });
-        rule.seed = 7;
-        let lease = bench.wire.install(rule).unwrap();
-        let answer = within(ask(bench.proxy, speaks, get("/"))).await.unwrap();
-        assert_eq!(answer.body.len(), whole.len());
-        let changed = answer.body.iter().zip(&whole).filter(|(got, sent)| got != sent).count();
-        assert_eq!((changed, lease.fired()), (100, 1), "{speaks:?}");
-        let exchange = last(&bench).await;
-        assert_eq!(exchange.outcome, Outcome::Answered);
-        assert_ne!(
-            exchange.response.unwrap().body.digest,
-            exchange.provider.unwrap().response.unwrap().body.digest
-        );
-        seen.push(answer.body);
-    }
-    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]));
-}
-
-#[tokio::test]
-async fn a_slow_body_comes_whole_and_late() {
-    let (provider, _) = counting().await;
-    let bench = Bench::towards(provider.address).await;
-    let lease = bench.wire.install(rule(FaultAction::SlowBody { bytes_per_second: 200 })).unwrap();
-    for speaks in EVERY {
-        assert_eq!(within(ask(bench.proxy, speaks, get("/"))).await.unwrap().body, "0123456789");
-        let exchange = last(&bench).await;
-        assert_eq!((exchange.outcome, exchange.faults[0].action.as_str()), (Outcome::Answered, "slow-body"));
-        // Ten bytes at 200 a second: the last one leaves when those before it have had their time.
-        let got = exchange.response.unwrap();
-        assert_eq!(got.body.bytes, 10);
-        let took = got.last_byte.unwrap().since(got.first_byte);
-        assert!(took >= Duration::from_millis(40), "{took:?}");
-    }
-    assert_eq!(lease.fired(), 3);
-}
-
-#[tokio::test]
 async fn refusing_cuts_what_is_open_and_lets_nothing_in() {
     let (provider, _) = counting().await;
     let bench = Bench::towards(provider.address).await;
@@ -422,80 +328,4 @@ async fn nth_and_first_count_what_matches() {
         statuses.push(within(ask(bench.proxy, Speaks::Http1, post(path, ""))).await.unwrap().status);
     }
     assert_eq!(statuses, [200, 429, 200, 500, 200]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_traces_with_faults_of_their_own_do_not_disturb_each_other() {
-    let (provider, done) = counting().await;
-    let bench = Bench::towards(provider.address).await;
-    let traces: Vec<_> = (0..100).map(|_| TraceParent::random()).collect();
-    let actions = [
-        None,
-        Some(abort(Some(503), None, When::Before)),
-        Some(abort(Some(500), None, When::After)),
-        Some(FaultAction::Reset { when: When::Before }),
-        Some(FaultAction::Hold { when: When::Before }),
-        Some(FaultAction::Truncate { after_bytes: 3 }),
-        Some(FaultAction::Delay { by: HumanDuration::millis(3), jitter: HumanDuration::millis(3) }),
-    ];
-    let mut leases = Vec::new();
-    for (index, trace) in traces.iter().enumerate() {
-        let action = actions[index % actions.len()].clone();
-        leases.push(action.map(|action| bench.wire.install(rule_for(trace.trace_id, action)).unwrap()));
-    }
-    let shared = Consumer::connect(bench.proxy, Speaks::Http2).await;
-    let mut asking = tokio::task::JoinSet::new();
-    for (index, trace) in traces.iter().copied().enumerate() {
-        let shared = shared.share();
-        let proxy = bench.proxy;
-        asking.spawn(async move {
-            // Half of them over one connection, half over connections of their own.
-            let mut consumer = match index % 2 {
-                0 => shared,
-                _ => Consumer::connect(proxy, Speaks::Http1).await,
-            };
-            let mut results = Vec::new();
-            for _ in 0..3 {
-                let control = consumer.ask(in_trace(TraceParent::random(), post("/", "c"))).await;
-                let faulted = consumer.ask(in_trace(trace, post("/", "f"))).await;
-                if faulted.is_err() && index % 2 == 1 {
-                    consumer = Consumer::connect(proxy, Speaks::Http1).await;
-                }
-                results.push((control.map(|answer| answer.status), faulted.map(|answer| answer.status)));
-            }
-            (index, results)
-        });
-    }
-    // Those that are held are let go when all of them are held, so that they are all in flight at once.
-    for lease in leases.iter().skip(4).step_by(actions.len()).flatten() {
-        within(lease.first_fired()).await;
-    }
-    for lease in leases.iter().skip(4).step_by(actions.len()).flatten() {
-        lease.release();
-    }
-    while let Some(ended) = within(asking.join_next()).await {
-        let (index, results) = ended.unwrap();
-        for (control, faulted) in results {
-            assert_eq!(control.unwrap(), 200, "a control beside trace {index}");
-            match index % actions.len() {
-                1 => assert_eq!(faulted.unwrap(), 503),
-                2 => assert_eq!(faulted.unwrap(), 500),
-                3 | 5 => assert!(faulted.is_err()),
-                _ => assert_eq!(faulted.unwrap(), 200),
-            }
-        }
-    }
-    for (index, lease) in leases.iter().enumerate() {
-        let expected = match (index % actions.len(), lease) {
-            (_, None) => continue,
-            (4, _) => 1,
-            _ => 3,
-        };
-        assert_eq!(lease.as_ref().unwrap().fired(), expected, "trace {index}");
-    }
-    assert!(done.load(Ordering::SeqCst) >= 300, "every control reached the provider");
-    let faulted =
-        |trace: TraceId| bench.wire.log().of_trace(trace).iter().filter(|x| !x.faults.is_empty()).count();
-    assert_eq!(faulted(traces[1].trace_id), 3);
-    assert_eq!(faulted(traces[0].trace_id), 0);
 }

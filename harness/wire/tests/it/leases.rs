@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule, FaultRuleError, When};
-use seaworthy_core::ids::EdgeId;
+use seaworthy_core::ids::{EdgeId, TraceId};
 use seaworthy_core::time::{HumanDuration, RunClock};
 use seaworthy_wire::{Wire, WireConfig};
 
@@ -78,24 +78,21 @@ async fn a_lapse_lets_go_what_is_held() {
 
 #[tokio::test]
 async fn a_lease_can_be_taken_on_any_thread() {
-    let wire = Wire::new(RunClock::start(), WireConfig::default());
-    let other = wire.clone();
-    let mut short = rule(reset());
+    let provider = Provider::echo().await;
+    let bench = Bench::towards(provider.address).await;
+    let wire = bench.wire.clone();
+    let mut short = rule_for(TraceId::random(), reset());
     short.lease = HumanDuration::millis(30);
-    let lease = std::thread::spawn(move || other.install(short).unwrap()).join().unwrap();
-    // Longer than the lease, and awaited by its own evidence: three more rules that live and lapse in turn.
+    let lease = std::thread::spawn(move || wire.install(short).unwrap()).join().unwrap();
+    // Three holds of the same lease, each awaited to its lapse: longer than the rule would stand by itself.
     for turn in 0..3 {
-        let mut beside = FaultRule::new(format!("beside-{turn}"), FaultMatcher::default(), reset());
-        beside.lease = HumanDuration::millis(30);
-        wire.faults().install(beside).unwrap();
-        within(async {
-            while !wire.faults().records().last().unwrap().lapsed {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await;
+        let hold = FaultAction::Hold { when: When::Before };
+        let mut hold = FaultRule::new(format!("hold-{turn}"), FaultMatcher::default(), hold);
+        hold.lease = HumanDuration::millis(30);
+        bench.wire.faults().install(hold).unwrap();
+        within(ask(bench.proxy, Speaks::Http1, get("/"))).await.unwrap();
     }
-    assert_eq!(wire.faults().records()[0].removed, None, "renewed on the wire's runtime");
+    assert_eq!(bench.wire.faults().records()[0].removed, None, "renewed on the wire's runtime");
     drop(lease);
 }
 

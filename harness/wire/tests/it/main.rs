@@ -8,11 +8,13 @@
 )]
 
 mod breaking;
+mod crosstalk;
 mod faults;
 mod forwarding;
 mod leases;
 mod limits;
 mod matching;
 mod recording;
+mod shaping;
 mod support;
 mod tunnels;

@@ -4,6 +4,7 @@ use http::header::{CONNECTION, UPGRADE};
 use http::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use seaworthy_core::exchange::{Outcome, Protocol};
+use seaworthy_core::fault::{FaultAction, When};
 use seaworthy_core::system::PortProtocol;
 use seaworthy_wire::WireConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,6 +82,21 @@ async fn closing_the_wire_ends_a_tunnel() {
     within(bench.wire.close()).await;
     let ended = within(io.read_u8()).await;
     assert!(ended.is_err(), "{ended:?}");
+    assert!(bench.wire.log().snapshot()[0].is_over());
+}
+
+#[tokio::test]
+async fn a_fault_can_take_a_switch_of_protocol_back() {
+    let provider = shouting().await;
+    let bench = Bench::towards(provider.address).await;
+    let reset = FaultAction::Reset { when: When::After };
+    let lease = bench.wire.install(rule(reset)).unwrap();
+    let mut request = get("/socket");
+    request.headers_mut().insert(CONNECTION, "Upgrade".parse().unwrap());
+    request.headers_mut().insert(UPGRADE, "websocket".parse().unwrap());
+    let error = within(ask(bench.proxy, Speaks::Http1, request)).await.unwrap_err();
+    assert!(is_connection_reset(&*error), "{error:?}");
+    assert_eq!(lease.fired(), 1);
     assert!(bench.wire.log().snapshot()[0].is_over());
 }
 
