@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use seaworthy_core::fault::{FaultRecord, FaultRule};
 use seaworthy_core::time::{Nanos, RunClock};
@@ -40,7 +41,11 @@ struct End {
 impl Rule {
     pub(crate) fn new(rule: FaultRule, clock: RunClock) -> Self {
         let now = clock.now();
-        let life = Life { deadline: deadline(&rule), deadline_in_run: now.plus(rule.lease.0), ended: None };
+        let life = Life {
+            deadline: deadline(&rule, Instant::now()),
+            deadline_in_run: now.plus(rule.lease.0),
+            ended: None,
+        };
         Self {
             rule,
             clock,
@@ -72,11 +77,15 @@ impl Rule {
 
     /// Starts the lease anew; `false` when the rule is over.
     pub(crate) fn renew(&self) -> bool {
-        if !self.is_standing() {
+        self.renew_at(Instant::now())
+    }
+
+    fn renew_at(&self, now: Instant) -> bool {
+        if !self.is_standing_at(now) {
             return false;
         }
         let mut life = self.life();
-        life.deadline = deadline(&self.rule);
+        life.deadline = deadline(&self.rule, now);
         life.deadline_in_run = self.clock.now().plus(self.rule.lease.0);
         life.ended.is_none()
     }
@@ -100,11 +109,15 @@ impl Rule {
 
     /// Whether it still applies. A lease that has run out is found here: nobody needs to watch over it.
     pub(crate) fn is_standing(&self) -> bool {
+        self.is_standing_at(Instant::now())
+    }
+
+    fn is_standing_at(&self, now: Instant) -> bool {
         let life = self.life();
         if life.ended.is_some() {
             return false;
         }
-        if Instant::now() < life.deadline {
+        if now < life.deadline {
             return true;
         }
         let lapsed_at = life.deadline_in_run;
@@ -143,7 +156,46 @@ impl Rule {
 }
 
 /// A lease too long for the clock is one that does not lapse in this run.
-fn deadline(rule: &FaultRule) -> Instant {
-    let now = Instant::now();
-    now.checked_add(rule.lease.0).unwrap_or_else(|| now + std::time::Duration::from_secs(86_400 * 365))
+fn deadline(rule: &FaultRule, now: Instant) -> Instant {
+    now.checked_add(rule.lease.0).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seaworthy_core::fault::{FaultAction, FaultMatcher, When};
+    use seaworthy_core::time::HumanDuration;
+
+    fn rule(lease: Duration) -> Rule {
+        let action = FaultAction::Hold { when: When::Before };
+        let rule = FaultRule::new("f1", FaultMatcher::default(), action);
+        Rule::new(FaultRule { lease: HumanDuration(lease), ..rule }, RunClock::start())
+    }
+
+    #[test]
+    fn a_rule_that_nobody_renews_lapses() {
+        let rule = rule(Duration::from_secs(3600));
+        let started = Instant::now();
+        let at = |minutes: u64| started + Duration::from_secs(60 * minutes);
+        assert!(rule.is_standing_at(at(50)));
+        assert!(rule.renew_at(at(50)));
+        assert!(rule.is_standing_at(at(100)), "renewed in time");
+        assert!(rule.record().removed.is_none());
+        assert!(!rule.is_standing_at(at(110)));
+        let record = rule.record();
+        assert!(record.lapsed && record.removed.is_some());
+        assert!(!rule.renew_at(at(0)) && !rule.end(), "what has lapsed stays so");
+    }
+
+    #[test]
+    fn a_rule_that_is_ended_has_not_lapsed() {
+        let rule = rule(Duration::from_secs(3600));
+        assert!(rule.end() && !rule.end() && !rule.is_standing() && !rule.renew());
+        assert!(!rule.record().lapsed);
+    }
+
+    #[test]
+    fn a_lease_longer_than_any_clock_is_no_panic() {
+        assert!(rule(Duration::MAX).is_standing());
+    }
 }
