@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 
 struct Shared {
     stream: TcpStream,
-    /// Bytes handed to the kernel so far.
-    written: AtomicU64,
+    /// Whether the kernel took no more when it was last given bytes.
+    blocked: AtomicBool,
     moved: Notify,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct LinkHandle(Weak<Shared>);
 
 impl Link {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self(Arc::new(Shared { stream, written: AtomicU64::new(0), moved: Notify::new() }))
+        Self(Arc::new(Shared { stream, blocked: AtomicBool::new(false), moved: Notify::new() }))
     }
 
     pub(crate) fn handle(&self) -> LinkHandle {
@@ -71,29 +71,31 @@ impl LinkHandle {
         std::future::pending::<()>().await;
     }
 
-    /// How many bytes went out so far.
-    pub(crate) fn written(&self) -> u64 {
-        self.0.upgrade().map_or(u64::MAX, |shared| shared.written.load(Ordering::Acquire))
-    }
-
-    /// Waits until at least this many bytes went out, or the socket is gone.
-    pub(crate) async fn written_reaches(&self, count: u64) {
+    /// Waits until the kernel takes bytes again, if it did not.
+    pub(crate) async fn unblocked(&self) {
         while let Some(shared) = self.0.upgrade() {
             let moved = shared.moved.notified();
             tokio::pin!(moved);
             moved.as_mut().enable();
-            if shared.written.load(Ordering::Acquire) >= count {
+            if !shared.blocked.load(Ordering::Acquire) {
                 return;
             }
             moved.await;
         }
     }
+
+    /// Whether bytes wait for the kernel to take them.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.0.upgrade().is_some_and(|shared| shared.blocked.load(Ordering::Acquire))
+    }
 }
 
 impl Shared {
-    fn wrote(&self, bytes: usize) {
-        self.written.fetch_add(bytes as u64, Ordering::Release);
-        self.moved.notify_waiters();
+    fn set_blocked(&self, blocked: bool) {
+        if self.blocked.load(Ordering::Relaxed) != blocked {
+            self.blocked.store(blocked, Ordering::Release);
+            self.moved.notify_waiters();
+        }
     }
 }
 
@@ -159,11 +161,17 @@ impl Link {
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(self.0.stream.poll_write_ready(context))?;
+            match self.0.stream.poll_write_ready(context)? {
+                Poll::Ready(()) => {}
+                Poll::Pending => {
+                    self.0.set_blocked(true);
+                    return Poll::Pending;
+                }
+            }
             match write(&self.0.stream) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(bytes) => {
-                    self.0.wrote(bytes);
+                    self.0.set_blocked(false);
                     return Poll::Ready(Ok(bytes));
                 }
                 Err(error) => return Poll::Ready(Err(error)),

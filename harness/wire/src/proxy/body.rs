@@ -173,8 +173,6 @@ pub(crate) struct ResponseBody {
     flight: Option<Flight>,
     lease: Option<Lease>,
     shaper: Option<Box<Shaper>>,
-    /// How many bytes will have gone out to the consumer when the last piece that passed has.
-    sent_with_last: u64,
     /// Set when the response is to break off: until when it waits, and how it then ends.
     breaking: Option<(Wait, Broken)>,
 }
@@ -188,10 +186,8 @@ impl ResponseBody {
         lease: Option<Lease>,
         shaper: Option<Box<Shaper>>,
     ) -> Self {
-        // At least the head has to go out.
-        let sent_with_last = flight.connection().link.written().saturating_add(1);
         let flight = Some(flight);
-        let mut body = Self { source, given, flight, lease, shaper, sent_with_last, breaking: None };
+        let mut body = Self { source, given, flight, lease, shaper, breaking: None };
         if body.source.is_end() {
             body.finish(None);
         }
@@ -206,16 +202,7 @@ impl ResponseBody {
             flight: None,
             lease: None,
             shaper: None,
-            sent_with_last: 0,
             breaking: None,
-        }
-    }
-
-    /// These bytes are handed to hyper.
-    fn passes(&mut self, data: &Bytes) {
-        if let Some(flight) = &self.flight {
-            let written = flight.connection().link.written();
-            self.sent_with_last = written.saturating_add(data.len() as u64);
         }
     }
 
@@ -253,32 +240,18 @@ impl ResponseBody {
         self.lease = None;
         let given = Arc::new(std::mem::take(&mut self.given));
         let Some(flight) = self.flight.take() else { return };
-        let link = flight.connection().link.clone();
+        let connection = Arc::clone(flight.connection());
         let passed = match self.shaper.take() {
             Some(shaper) => Arc::new(shaper.into_passed()),
             None => Arc::clone(&given),
         };
         flight.provider_over(provider, &given, None);
         flight.consumer_over(consumer, &passed, None);
-        link.reset_on_close();
-        let sent = self.sent_with_last;
-        let wait = async move {
-            // hyper flushes only while we are pending, and HTTP/2 frames that wait to be written go with the stream.
-            // A consumer that reads nothing for this long gets the reset nevertheless.
-            let _ = tokio::time::timeout(FLUSH_TIME, link.written_reaches(sent)).await;
-            // HTTP/2 frames of headers or of other streams count among those bytes: give the connection its turns.
-            for _ in 0..TURNS {
-                tokio::task::yield_now().await;
-            }
-        };
+        connection.link.reset_on_close();
+        let wait = async move { connection.flushed().await };
         self.breaking = Some((Box::pin(wait), how));
     }
 }
-
-/// How long a response that breaks off waits for what has passed before to be written.
-const FLUSH_TIME: std::time::Duration = std::time::Duration::from_secs(1);
-/// How many turns of the scheduler it waits beyond that.
-const TURNS: usize = 8;
 
 impl Body for ResponseBody {
     type Data = Bytes;
@@ -300,7 +273,6 @@ impl Body for ResponseBody {
                     Shaped::Data(data) => {
                         // Here and not when asked again: hyper does not ask again once it has the announced length.
                         let is_last = shaper.is_drained() && this.source.is_end();
-                        this.passes(&data);
                         if is_last {
                             this.finish(None);
                         }
@@ -324,7 +296,6 @@ impl Body for ResponseBody {
                             }
                             continue;
                         }
-                        this.passes(&data);
                         if this.source.is_end() {
                             this.finish(None);
                         }

@@ -2,17 +2,23 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use seaworthy_core::ids::FaultId;
 use seaworthy_core::time::Nanos;
 use tokio_util::sync::CancellationToken;
 
+use super::turns::Turns;
 use crate::link::LinkHandle;
+
+/// How long a response that breaks off waits for what has passed before to be written.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// A connection and the group of connections that it can be cut together with.
 pub(crate) struct Connection {
     pub(crate) link: LinkHandle,
     pub(crate) generation: Arc<Generation>,
+    pub(crate) turns: Turns,
 }
 
 /// The connections that are open when an edge is cut go together; those that come later are another generation.
@@ -68,6 +74,19 @@ impl Drop for Open {
 }
 
 impl Connection {
+    /// Waits until what was given to hyper before has gone out to the consumer. One that reads nothing for
+    /// [`FLUSH_TIME`] is not waited for any longer.
+    pub(crate) async fn flushed(&self) {
+        let flushed = async {
+            self.turns.whole_turn().await;
+            while self.link.is_blocked() {
+                self.link.unblocked().await;
+                self.turns.whole_turn().await;
+            }
+        };
+        let _ = tokio::time::timeout(FLUSH_TIME, flushed).await;
+    }
+
     /// Whether and by what it was cut.
     pub(crate) fn cut(&self) -> Option<Cut> {
         self.generation.cut.get().cloned()

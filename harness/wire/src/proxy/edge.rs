@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{Connection, Cut, Generation};
 use super::forward;
 use super::pool::Pool;
+use super::turns::Turns;
 use crate::config::{MAX_CONNECTIONS, MAX_HEAD_BYTES, WireConfig};
 use crate::fault::{FaultTable, Rule};
 use crate::link::Link;
@@ -104,8 +105,11 @@ impl Edge {
             let _open = generation.enter();
             let link = Link::new(stream);
             let handle = link.handle();
-            let connection =
-                Arc::new(Connection { link: handle.clone(), generation: Arc::clone(&generation) });
+            let connection = Arc::new(Connection {
+                link: handle.clone(),
+                generation: Arc::clone(&generation),
+                turns: Turns::default(),
+            });
             let work = async {
                 edge.delay_connection().await;
                 match edge.protocol {
@@ -138,7 +142,8 @@ impl Edge {
     async fn serve(self: &Arc<Self>, link: Link, connection: Arc<Connection>, server: &Server) {
         let service =
             service_fn(|request| forward::serve(Arc::clone(self), Arc::clone(&connection), request));
-        let served = server.serve_connection_with_upgrades(TokioIo::new(link), service).await;
+        let serving = server.serve_connection_with_upgrades(TokioIo::new(link), service);
+        let served = connection.turns.drive(std::pin::pin!(serving)).await;
         if let Err(error) = served
             && let Some(hyper) = error.downcast_ref::<hyper::Error>()
             && hyper.is_parse()

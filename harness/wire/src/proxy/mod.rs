@@ -11,6 +11,7 @@ pub(crate) mod pool;
 mod reply;
 mod shape;
 mod tunnel;
+mod turns;
 mod withhold;
 
 pub(crate) use connection::Generation;

@@ -43,6 +43,30 @@ async fn a_truncated_body_is_seen_to_be_broken() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn among_many_streams_each_truncated_body_has_what_was_allowed() {
+    let provider = Provider::start(|_| async move { Ok(Response::new(full(vec![b'x'; 3000]))) }).await;
+    let bench = Bench::towards(provider.address).await;
+    let lease = bench.wire.install(rule(FaultAction::Truncate { after_bytes: 2000 })).unwrap();
+    let shared = Consumer::connect(bench.proxy, Speaks::Http2).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let mut consumer = shared.share();
+        asking.spawn(async move {
+            let mut body = consumer.send(get("/")).await.unwrap().into_body();
+            let mut got = 0;
+            while let Ok(frame) = body.frame().await.expect("it must not look whole") {
+                got += frame.data_ref().unwrap().len();
+            }
+            got
+        });
+    }
+    while let Some(got) = within(asking.join_next()).await {
+        assert_eq!(got.unwrap(), 2000);
+    }
+    assert_eq!(lease.fired(), 200);
+}
+
 #[tokio::test]
 async fn a_body_that_is_no_longer_than_allowed_is_left_whole() {
     let (provider, _) = counting().await;
