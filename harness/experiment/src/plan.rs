@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{self, StreamExt};
@@ -22,6 +23,11 @@ use crate::session::Session;
 
 /// How many flows run at once.
 const AT_ONCE: usize = 16;
+/// How far apart controls beside a batch begin, at least: they are there to be disturbed, not to be load.
+const CONTROL_PACE: Duration = Duration::from_millis(200);
+/// How many controls between two flows of a lane, at most: a control that does not use an edge never fills its
+/// breaker's window.
+const MOST_CONTROLS_BETWEEN: usize = 10;
 
 /// Tells whoever watches what is being done.
 pub trait Progress: Send + Sync {
@@ -66,8 +72,9 @@ struct Plan<'f> {
 /// Flows that make the same edges fail, to be run one after the other.
 struct Lane<'f> {
     edges: Vec<EdgeId>,
-    /// How many unfaulted requests it takes to fill half of the largest window among the edges' breakers.
-    controls_between: u32,
+    /// How many calls that succeed it takes on each of its edges before the next flow: more than half of the
+    /// largest window among their breakers.
+    successes_between: usize,
     flows: Vec<&'f Flow>,
 }
 
@@ -87,7 +94,7 @@ impl<'f> Plan<'f> {
                 Isolation::Lane(edges) => {
                     let (joined, apart): (Vec<_>, Vec<_>) =
                         lanes.into_iter().partition(|lane| lane.edges.iter().any(|edge| edges.contains(edge)));
-                    let mut lane = Lane { edges, controls_between: 0, flows: Vec::new() };
+                    let mut lane = Lane { edges, successes_between: 0, flows: Vec::new() };
                     for other in joined {
                         lane.edges.extend(other.edges);
                         lane.flows.extend(other.flows);
@@ -103,7 +110,8 @@ impl<'f> Plan<'f> {
             let windows = system.facts.breakers.iter().filter(|(edge, _)| {
                 lane.edges.iter().any(|lane| lane.is_covered_by(edge) || edge.is_covered_by(lane))
             });
-            lane.controls_between = windows.map(|(_, breaker)| breaker.window.div_ceil(2)).max().unwrap_or(0).min(20);
+            let window = windows.map(|(_, breaker)| breaker.window).max().unwrap_or(0);
+            lane.successes_between = window as usize / 2 + 1;
         }
         plan.lanes = lanes;
         plan.alone.sort_by_key(|flow| flow.faults_whole_edge());
@@ -136,8 +144,10 @@ impl Runner<'_> {
             over.store(true, Ordering::Relaxed);
         };
         let beside = async {
+            let mut pace = tokio::time::interval(CONTROL_PACE);
             let mut undisturbed = true;
             while !over.load(Ordering::Relaxed) && undisturbed && self.control.is_some() {
+                pace.tick().await;
                 undisturbed = self.control("beside").await;
             }
             undisturbed
@@ -170,10 +180,22 @@ impl Runner<'_> {
         }
     }
 
-    /// So many unfaulted requests that failures of one flow of the lane do not add up with those of the next.
+    /// Unfaulted requests until so many calls succeeded on the lane's edges that failures of one flow do not add
+    /// up with those of the next.
     async fn controls_between(&self, lane: &Lane<'_>) {
-        for _ in 0..lane.controls_between {
+        let since = self.session.clock().now();
+        for _ in 0..MOST_CONTROLS_BETWEEN {
             self.control("lane").await;
+            let log = self.session.wire().log().snapshot();
+            let calls = log.iter().filter(|exchange| exchange.started >= since && exchange.succeeded());
+            let calls: Vec<_> = calls.collect();
+            let enough = |edge: &EdgeId| {
+                let on_edge = calls.iter().filter(|exchange| exchange.edge.is_covered_by(edge)).count();
+                on_edge >= lane.successes_between
+            };
+            if lane.edges.iter().all(enough) {
+                return;
+            }
         }
     }
 

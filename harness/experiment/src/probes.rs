@@ -97,7 +97,6 @@ impl Own {
         let started = session.clock().now();
         let correlation_id = format!("sw-{}-{}", self.flow, self.trace.parent_id);
         let status = self.status(session, &correlation_id).await;
-        session.complete(self.trace.trace_id, session.system().telemetry.patience.0).await;
         session.record(StepRecord {
             flow: self.flow.to_owned(),
             experiment: self.flow.to_owned(),

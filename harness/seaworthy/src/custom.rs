@@ -45,23 +45,23 @@ impl Check for TraceQlCheck {
         let selected = self.query.evaluate(evidence.spans());
         let message = |otherwise: String| self.declared.message.clone().unwrap_or(otherwise);
         match self.declared.expect {
-            Expect::None => match selected.spans().first() {
+            Expect::None => match selected.spans().next() {
                 None => Vec::new(),
                 Some(first) => {
-                    let count = selected.spans().len();
-                    let said = message(format!("{count} spans are selected by `{}`", self.query));
+                    let count = selected.len();
+                    let said = message(format!("`{}` selects something", self.query));
                     let mut finding = Finding::error(&self.declared.id, format!("{said} ({count} spans)"))
                         .service(&first.resource.service)
                         .evidence(EvidenceRef::trace(first.trace_id))
                         .hint("look at the spans named here; the expression is in `checks.custom`");
-                    for span in selected.spans().iter().take(SHOWN) {
+                    for span in selected.spans().take(SHOWN) {
                         let text = format!("{}: {}", span.resource.service, span.name);
                         finding = finding.evidence(EvidenceRef::span(span.span_id, text));
                     }
                     vec![finding]
                 }
             },
-            Expect::Some if selected.spans().is_empty() => {
+            Expect::Some if selected.is_empty() => {
                 let said = message(format!("no span is selected by `{}`", self.query));
                 vec![Finding::error(&self.declared.id, said).hint("the expression is in `checks.custom`")]
             }

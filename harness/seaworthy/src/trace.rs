@@ -64,7 +64,7 @@ impl Trace {
     #[allow(clippy::panic, reason = "assertions of a test report by panicking")]
     pub fn select(&self, query: &str) -> Vec<Span> {
         let parsed: Query = query.parse().unwrap_or_else(|error| panic!("`{query}`: {error}"));
-        parsed.evaluate(&self.evidence.spans).spans().iter().copied().cloned().collect()
+        parsed.evaluate(&self.evidence.spans).spans().cloned().collect()
     }
 
     /// At least one span is selected.

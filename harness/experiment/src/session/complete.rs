@@ -1,5 +1,6 @@
 //! Waiting for evidence: a trace is awaited until it is complete or its deadline is over, never by a sleep.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use seaworthy_core::completeness::Completeness;
@@ -9,9 +10,23 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Session;
 
+/// So many waits to the end show that what is missing will not come.
+const FUTILE_WAITS: u32 = 3;
+/// How many export delays a trace gets then.
+const EXPORT_DELAYS: u32 = 5;
+
 impl Session {
     /// Waits until the trace is complete, at most `patience`, and says what is missing if it is not.
+    ///
+    /// Where [`FUTILE_WAITS`] traces were waited for in vain, the system loses spans for good, and later traces get
+    /// [`EXPORT_DELAYS`] export delays only: what comes after that still counts, for completeness is worked out anew
+    /// when the evidence is final.
     pub async fn complete(&self, trace: TraceId, patience: Duration) -> Completeness {
+        let patience = if self.inner.futile_waits.load(Ordering::Relaxed) < FUTILE_WAITS {
+            patience
+        } else {
+            patience.min(self.system().telemetry.export_delay.0 * EXPORT_DELAYS)
+        };
         let deadline = Instant::now() + patience;
         let mut wire = self.wire().log().changes();
         let mut store = self.store().changes();
@@ -30,6 +45,7 @@ impl Session {
                 }
             };
             if timeout_at(deadline, change).await.is_err() {
+                self.inner.futile_waits.fetch_add(1, Ordering::Relaxed);
                 return self.completeness(trace);
             }
         }

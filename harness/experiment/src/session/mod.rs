@@ -8,7 +8,7 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use seaworthy_core::evidence::StepRecord;
@@ -78,6 +78,8 @@ struct Inner {
     steps: Mutex<Vec<StepRecord>>,
     void: Mutex<BTreeSet<TraceId>>,
     seed: AtomicU64,
+    /// How many traces did not become complete in time.
+    futile_waits: AtomicU32,
     /// Services of which an instance died without the harness's doing.
     deaths: watch::Sender<Vec<(ServiceName, String)>>,
 }

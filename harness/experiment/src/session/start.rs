@@ -78,6 +78,7 @@ impl Session {
                 steps: Mutex::new(Vec::new()),
                 void: Mutex::default(),
                 seed: Default::default(),
+                futile_waits: Default::default(),
                 deaths: watch::Sender::new(Vec::new()),
             }),
         };
@@ -128,7 +129,7 @@ impl Session {
             tries += 1;
             match self.start_instance(name, service).await {
                 Err(StartError::Runtime(RuntimeError::EndedEarly { output, .. }))
-                    if tries < PORT_TRIES && seaworthy_runtime::address_in_use(&[output.clone()]) =>
+                    if tries < PORT_TRIES && seaworthy_runtime::address_in_use(std::slice::from_ref(&output)) =>
                 {
                     tracing::info!(service = %name, "its port was taken meanwhile; starting again with fresh ports");
                 }
