@@ -48,7 +48,9 @@ pub enum DiskError {
         reason: String,
     },
     /// Written by a later major version.
-    #[error("could not read {path}: it has evidence format {found}, and this seaworthy reads {SCHEMA_VERSION}; use the version that wrote it")]
+    #[error(
+        "could not read {path}: it has evidence format {found}, and this seaworthy reads {SCHEMA_VERSION}; use the version that wrote it"
+    )]
     Version {
         /// Which file.
         path: PathBuf,
@@ -109,7 +111,8 @@ pub fn write(
         system,
         proxies: proxies.iter().map(|(edge, address)| (edge.clone(), *address)).collect(),
     };
-    let text = serde_json::to_vec_pretty(&judged).map_err(std::io::Error::from).map_err(io("write", &path))?;
+    let text =
+        serde_json::to_vec_pretty(&judged).map_err(std::io::Error::from).map_err(io("write", &path))?;
     std::fs::write(&path, text).map_err(io("write", &path))
 }
 
@@ -119,7 +122,8 @@ pub fn write(
 /// A file that is missing, was written by a later version, or has a line that is none of ours.
 pub fn read(folder: &Path) -> Result<EvidenceSet, DiskError> {
     let path = folder.join("system.json");
-    let text = std::fs::read(&path).map_err(|source| DiskError::Io { what: "read", path: path.clone(), source })?;
+    let text =
+        std::fs::read(&path).map_err(|source| DiskError::Io { what: "read", path: path.clone(), source })?;
     let judged: Judged = serde_json::from_slice(&text).map_err(|error| DiskError::Line {
         path,
         line: error.line(),

@@ -92,8 +92,9 @@ impl<'f> Plan<'f> {
                     plan.shared.push(flow);
                 }
                 Isolation::Lane(edges) => {
-                    let (joined, apart): (Vec<_>, Vec<_>) =
-                        lanes.into_iter().partition(|lane| lane.edges.iter().any(|edge| edges.contains(edge)));
+                    let (joined, apart): (Vec<_>, Vec<_>) = lanes
+                        .into_iter()
+                        .partition(|lane| lane.edges.iter().any(|edge| edges.contains(edge)));
                     let mut lane = Lane { edges, successes_between: 0, flows: Vec::new() };
                     for other in joined {
                         lane.edges.extend(other.edges);

@@ -49,7 +49,8 @@ pub async fn ask_as_stranger(session: &Session) {
 pub async fn audit_events(session: &Session) {
     let mut audits: BTreeMap<(EdgeId, String), ExchangeId> = BTreeMap::new();
     for exchange in session.wire().log().snapshot() {
-        let declared = session.system().facts.events.iter().find(|(edge, _)| exchange.edge.is_covered_by(edge));
+        let declared =
+            session.system().facts.events.iter().find(|(edge, _)| exchange.edge.is_covered_by(edge));
         let subject = exchange.cloud_event("subject");
         if let (Some((edge, events)), Some(subject)) = (declared, subject)
             && events.aggregate.is_some()

@@ -24,10 +24,10 @@ impl TraceQlCheck {
     /// # Errors
     /// It is no TraceQL.
     pub fn new(declared: &CustomCheck) -> Result<Self, JudgeError> {
-        let query = declared.query.parse().map_err(|error| JudgeError::Query {
-            id: declared.id.clone(),
-            reason: format!("{error}"),
-        })?;
+        let query = declared
+            .query
+            .parse()
+            .map_err(|error| JudgeError::Query { id: declared.id.clone(), reason: format!("{error}") })?;
         Ok(Self { declared: declared.clone(), query })
     }
 }

@@ -49,7 +49,8 @@ impl Judge {
     /// # Errors
     /// A check was named that does not exist, or a custom one is no TraceQL.
     pub fn judge(&self, evidence: &EvidenceSet) -> Result<RunReport, JudgeError> {
-        let custom = evidence.system.checks.custom.iter().map(TraceQlCheck::new).collect::<Result<Vec<_>, _>>()?;
+        let custom =
+            evidence.system.checks.custom.iter().map(TraceQlCheck::new).collect::<Result<Vec<_>, _>>()?;
         let catalogue = seaworthy_checks::catalogue();
         let all: Vec<&dyn Check> = catalogue
             .iter()
@@ -62,7 +63,10 @@ impl Judge {
         for name in self.only.iter().chain(&self.skip).chain(declared) {
             if !ids.contains(&name.as_str()) {
                 let suggestion = seaworthy_core::system::suggest::closest(name, ids.iter().copied());
-                return Err(JudgeError::UnknownCheck { name: name.clone(), suggestion: suggestion.map(str::to_owned) });
+                return Err(JudgeError::UnknownCheck {
+                    name: name.clone(),
+                    suggestion: suggestion.map(str::to_owned),
+                });
             }
         }
         // Totals are held against every request that happened; all else only against batches that count.
@@ -75,7 +79,8 @@ impl Judge {
                 if declared.iter().any(|skip| skip == check.id()) {
                     return skipped(check.id());
                 }
-                let view = if check.needs().final_metrics { evidence } else { sound.as_ref().unwrap_or(evidence) };
+                let view =
+                    if check.needs().final_metrics { evidence } else { sound.as_ref().unwrap_or(evidence) };
                 run_check(*check, view)
             })
             .collect();

@@ -26,7 +26,9 @@ pub enum LaunchError {
     },
     /// What was named is not there.
     #[error("could not find `{}`", .0.display())]
-    #[diagnostic(help("name a `{FILE_NAME}` or a folder that holds one; `seaworthy init` writes a first one"))]
+    #[diagnostic(help(
+        "name a `{FILE_NAME}` or a folder that holds one; `seaworthy init` writes a first one"
+    ))]
     NoSuchFile(PathBuf),
     /// The system file is wrong.
     #[error(transparent)]
@@ -92,7 +94,11 @@ impl Plan {
     ///
     /// # Errors
     /// One of them is wrong.
-    pub fn load(file: &Path, on: RunKind, env: Vec<(ServiceName, String, String)>) -> Result<Self, LaunchError> {
+    pub fn load(
+        file: &Path,
+        on: RunKind,
+        env: Vec<(ServiceName, String, String)>,
+    ) -> Result<Self, LaunchError> {
         let system = System::load(file, &Overrides { on, env })?;
         if on != RunKind::Process {
             return Err(LaunchError::Runtime(format!("{on:?}").to_lowercase()));

@@ -265,8 +265,9 @@ impl Answer {
     /// # Errors
     /// It is none.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::Usage(format!("the body is not the JSON asked for: {error}: {}", self.text())))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            Error::Usage(format!("the body is not the JSON asked for: {error}: {}", self.text()))
+        })
     }
 
     /// The correlation id that the request carried.
@@ -309,7 +310,8 @@ impl Answer {
     /// # Errors
     /// The system cannot be reached.
     pub async fn incomplete_trace(&self) -> Result<Trace, Error> {
-        let ask = Ask::Trace { trace_id: self.context.trace_id, patience: HumanDuration(self.system.patience) };
+        let ask =
+            Ask::Trace { trace_id: self.context.trace_id, patience: HumanDuration(self.system.patience) };
         match self.system.ask(ask).await? {
             Reply::Trace(evidence) => Ok(Trace::new(*evidence)),
             other => Err(unexpected("get the trace", &other)),
@@ -327,8 +329,15 @@ struct Lease {
 }
 
 impl Lease {
-    async fn take(system: &System, trace: TraceId, number: usize, on: &str, fault: &Fault) -> Result<Self, Error> {
-        let target: Target = on.parse().map_err(|error| Error::Usage(format!("could not read a fault: {error}")))?;
+    async fn take(
+        system: &System,
+        trace: TraceId,
+        number: usize,
+        on: &str,
+        fault: &Fault,
+    ) -> Result<Self, Error> {
+        let target: Target =
+            on.parse().map_err(|error| Error::Usage(format!("could not read a fault: {error}")))?;
         if system.address(&target.edge).is_none() {
             return Err(Error::Usage(format!("the system has no edge `{}`", target.edge)));
         }
@@ -343,7 +352,7 @@ impl Lease {
         let id: FaultId = format!("test-{trace}-{number}").into();
         let rule = FaultRule::new(id.clone(), matcher, fault.action.clone());
         let pause = rule.lease.0 / RENEWALS_PER_LEASE;
-        system.done("install a fault", Ask::Install { rule }).await?;
+        system.done("install a fault", Ask::Install { rule: Box::new(rule) }).await?;
         let renewing = tokio::spawn({
             let (system, id) = (system.clone(), id.clone());
             async move {

@@ -102,7 +102,11 @@ pub struct System {
 /// a shared system must outlive that.
 #[cfg(feature = "process")]
 static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("seaworthy").enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("seaworthy")
+        .enable_all()
+        .build()
 });
 
 /// Shared systems by system file.
@@ -194,7 +198,9 @@ impl System {
         let ways: Vec<&EdgeId> = self.edges.keys().filter(|edge| edge.consumer == INGRESS).collect();
         match ways.as_slice() {
             [only] => Ok((*only).clone()),
-            [] => Err(Error::Usage("the system has no ingress; add `ingress: {SERVICE: {}}` to its file".into())),
+            [] => Err(Error::Usage(
+                "the system has no ingress; add `ingress: {SERVICE: {}}` to its file".into(),
+            )),
             several => Err(Error::Usage(format!("say through which ingress (`.through(…)`): {several:?}"))),
         }
     }
@@ -310,5 +316,7 @@ fn resolve(path: &Path) -> Result<PathBuf, Error> {
         .map_err(|source| LaunchError::Io { what: "find the working folder".to_owned(), source })?;
     let found = here.ancestors().find_map(|folder| find(Some(path), folder).ok());
     let file = found.ok_or_else(|| LaunchError::NoSuchFile(here.join(path)))?;
-    Ok(file.canonicalize().map_err(|source| LaunchError::Io { what: format!("read {}", file.display()), source })?)
+    Ok(file
+        .canonicalize()
+        .map_err(|source| LaunchError::Io { what: format!("read {}", file.display()), source })?)
 }

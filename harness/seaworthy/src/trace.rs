@@ -100,7 +100,10 @@ impl Trace {
     #[track_caller]
     pub fn assert_each(&self, of: &str, has: &str) -> &Self {
         let (of_spans, has_spans) = (self.select(of), self.select(has));
-        assert!(!of_spans.is_empty(), "nothing is selected by\n    {of}\nso that nothing is shown of each, in\n{self}");
+        assert!(
+            !of_spans.is_empty(),
+            "nothing is selected by\n    {of}\nso that nothing is shown of each, in\n{self}"
+        );
         let lacking: Vec<_> = of_spans
             .iter()
             .map(|span| span.span_id)

@@ -5,6 +5,8 @@
 //! `caught 28/28, false alarms 0`. A name as argument runs those that contain it. `SEAWORTHY_HEALTHY_RUNS=20` repeats
 //! the healthy run. The harness never reads `SHOP_DEFECTS`: only the service named does.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test harness reports on its own")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -81,7 +83,8 @@ fn main() -> ExitCode {
     };
     let caught = Arc::new(AtomicUsize::new(0));
     let alarms = Arc::new(Mutex::new(Vec::new()));
-    let healthy = std::env::var("SEAWORTHY_HEALTHY_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1);
+    let healthy =
+        std::env::var("SEAWORTHY_HEALTHY_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1);
     let mut trials: Vec<Trial> = (1..=healthy)
         .map(|number| {
             let (shop, alarms) = (shop.clone(), alarms.clone());
@@ -110,16 +113,20 @@ struct Shop {
 
 impl Shop {
     fn new() -> std::io::Result<Self> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/shop/seaworthy.yaml").canonicalize()?;
+        let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../fixtures/shop/seaworthy.yaml")
+            .canonicalize()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         Ok(Self { runtime, file, built: OnceCell::new() })
     }
 
     fn run(&self, defect: Option<&str>) -> Result<Run, Failed> {
         self.runtime.block_on(async {
-            let env = defect
-                .and_then(|defect| Some((defect.split_once('.')?.0, defect)))
-                .map(|(service, defect)| (ServiceName::from(service), "SHOP_DEFECTS".to_owned(), defect.to_owned()));
+            let env = defect.and_then(|defect| Some((defect.split_once('.')?.0, defect))).map(
+                |(service, defect)| {
+                    (ServiceName::from(service), "SHOP_DEFECTS".to_owned(), defect.to_owned())
+                },
+            );
             let plan = Plan::load(&self.file, RunKind::Process, env.into_iter().collect())?;
             let built = self.built.get_or_try_init(|| plan.build()).await?.clone();
             let session = plan.start(built).await?;
@@ -137,7 +144,13 @@ impl Shop {
         Err(Failed::from(rendered(&run)))
     }
 
-    fn is_caught(&self, defect: &str, rule: &str, blames: Blames, caught: &AtomicUsize) -> Result<(), Failed> {
+    fn is_caught(
+        &self,
+        defect: &str,
+        rule: &str,
+        blames: Blames,
+        caught: &AtomicUsize,
+    ) -> Result<(), Failed> {
         let run = self.run(Some(defect))?;
         let names_it = |finding: &Finding| match blames {
             Service(service) => finding.service.as_ref().is_some_and(|named| *named == service),

@@ -99,7 +99,8 @@ fn shutdown_order(system: &System) -> Vec<Vec<ServiceName>> {
             .filter_map(|name| system.services.get(*name))
             .flat_map(|service| &service.after)
             .collect();
-        let mut level: Vec<ServiceName> = left.iter().filter(|name| !needed.contains(**name)).map(|name| (*name).clone()).collect();
+        let mut level: Vec<ServiceName> =
+            left.iter().filter(|name| !needed.contains(**name)).map(|name| (*name).clone()).collect();
         if level.is_empty() {
             // `after` is acyclic in a system that was loaded; one made by hand still ends.
             level = left.iter().map(|name| (*name).clone()).collect();
@@ -130,7 +131,9 @@ mod tests {
             file: Default::default(),
             ..serde_json::from_value(serde_json::json!({"version": 1, "name": "s", "services": {}})).unwrap()
         };
-        for (name, after) in [("db", vec![]), ("orders", vec!["db"]), ("gateway", vec!["orders"]), ("mail", vec![])] {
+        for (name, after) in
+            [("db", vec![]), ("orders", vec!["db"]), ("gateway", vec!["orders"]), ("mail", vec![])]
+        {
             let after = after.into_iter().map(ServiceName::from).collect();
             system.services.insert(name.into(), Service { after, ..Service::default() });
         }

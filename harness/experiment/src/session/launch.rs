@@ -23,7 +23,9 @@ pub enum LaunchError {
         reason: String,
     },
     /// The service cannot be run as a process.
-    #[error("could not start service `{0}`: it has no `process:`; add `process: {{cargo: BIN}}` or `process: {{command: [PROGRAM]}}`")]
+    #[error(
+        "could not start service `{0}`: it has no `process:`; add `process: {{cargo: BIN}}` or `process: {{command: [PROGRAM]}}`"
+    )]
     NoProcess(ServiceName),
     /// The binary was not built.
     #[error("could not start service `{service}`: no binary `{binary}` was built")]
@@ -73,7 +75,11 @@ impl Surroundings<'_> {
                     };
                     let place = || format!("calls.{target}");
                     let value = interpolate::resolve_known(value, &part).map_err(|error| {
-                        LaunchError::Placeholder { service: name.clone(), place: place(), reason: error.to_string() }
+                        LaunchError::Placeholder {
+                            service: name.clone(),
+                            place: place(),
+                            reason: error.to_string(),
+                        }
                     })?;
                     (env, value)
                 }
@@ -109,7 +115,12 @@ impl Surroundings<'_> {
         Ok(Launch { service: name.clone(), instance, command, env, files, ports: service.ports.clone() })
     }
 
-    fn telemetry_env(&self, name: &ServiceName, service: &Service, instance: &InstanceId) -> BTreeMap<String, String> {
+    fn telemetry_env(
+        &self,
+        name: &ServiceName,
+        service: &Service,
+        instance: &InstanceId,
+    ) -> BTreeMap<String, String> {
         let mut env = BTreeMap::new();
         if !service.has_telemetry() {
             return env;

@@ -185,7 +185,11 @@ impl Session {
     ///
     /// # Errors
     /// No instance runs, or the signal could not be sent, or the new instance does not get ready.
-    pub async fn inject(&self, service: &ServiceName, fault: InstanceFault) -> Result<InstanceId, RuntimeError> {
+    pub async fn inject(
+        &self,
+        service: &ServiceName,
+        fault: InstanceFault,
+    ) -> Result<InstanceId, RuntimeError> {
         let instance = {
             let mut instances = self.instances();
             let running = instances.running.get_mut(service);

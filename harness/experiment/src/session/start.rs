@@ -40,11 +40,15 @@ impl Session {
         executables: BTreeMap<String, PathBuf>,
     ) -> Result<Session, StartError> {
         let correlation = system.facts.correlation.clone().unwrap_or_default();
-        let wire = Wire::new(clock, WireConfig { correlation_headers: correlation.headers, ..WireConfig::default() });
+        let wire = Wire::new(
+            clock,
+            WireConfig { correlation_headers: correlation.headers, ..WireConfig::default() },
+        );
         let store = Store::new(clock, StoreLimits::default());
         let receiver = Receiver::start(store.clone(), ReceiverLimits::default()).await?;
         for edge in system.edges() {
-            let protocol = port_of(&system, &edge).and_then(|(service, port)| service.ports.get(port).copied());
+            let protocol =
+                port_of(&system, &edge).and_then(|(service, port)| service.ports.get(port).copied());
             wire.open(edge, protocol.unwrap_or(seaworthy_core::system::PortProtocol::Http)).await?;
         }
         for (name, service) in &system.services {
@@ -92,7 +96,8 @@ impl Session {
             names.iter().map(|name| (name, watch::Sender::new(false))).collect();
         let ready = &ready;
         try_join_all(names.iter().map(|name| async move {
-            let after = self.system().services.get(name).map(|service| service.after.as_slice()).unwrap_or_default();
+            let after =
+                self.system().services.get(name).map(|service| service.after.as_slice()).unwrap_or_default();
             for other in after {
                 if let Some(other) = ready.get(other) {
                     // An error means that the sender is gone, and senders outlive this.
@@ -116,7 +121,10 @@ impl Session {
     pub async fn start_again(&self, service: &ServiceName) -> Result<InstanceId, RuntimeError> {
         self.start_service(service).await.map_err(|error| match error {
             StartError::Runtime(error) => error,
-            other => RuntimeError::Io { what: format!("start `{service}` again"), source: std::io::Error::other(other) },
+            other => RuntimeError::Io {
+                what: format!("start `{service}` again"),
+                source: std::io::Error::other(other),
+            },
         })
     }
 
@@ -129,7 +137,8 @@ impl Session {
             tries += 1;
             match self.start_instance(name, service).await {
                 Err(StartError::Runtime(RuntimeError::EndedEarly { output, .. }))
-                    if tries < PORT_TRIES && seaworthy_runtime::address_in_use(std::slice::from_ref(&output)) =>
+                    if tries < PORT_TRIES
+                        && seaworthy_runtime::address_in_use(std::slice::from_ref(&output)) =>
                 {
                     tracing::info!(service = %name, "its port was taken meanwhile; starting again with fresh ports");
                 }
@@ -166,7 +175,8 @@ impl Session {
         }
         let within = service.health.deadline.map_or(READY_DEADLINE, |deadline| deadline.0);
         let runtime = &*self.inner.runtime;
-        seaworthy_runtime::readiness::until_ready(runtime, name, &instance, within, || self.probe(name)).await?;
+        seaworthy_runtime::readiness::until_ready(runtime, name, &instance, within, || self.probe(name))
+            .await?;
         self.watch_for_death(name.clone(), instance.clone());
         Ok(instance)
     }
@@ -187,7 +197,9 @@ impl Session {
         match sent.await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("GET {path} answered {}", answer.status())),
-            Err(error) if error.is_timeout() => Err(format!("GET {path} did not answer within {PROBE_TIMEOUT:?}")),
+            Err(error) if error.is_timeout() => {
+                Err(format!("GET {path} did not answer within {PROBE_TIMEOUT:?}"))
+            }
             Err(_) => Err(format!("GET {path} got no answer: connection refused or reset")),
         }
     }

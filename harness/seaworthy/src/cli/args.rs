@@ -11,7 +11,9 @@ use seaworthy_core::time::HumanDuration;
 /// Is this set of services fit to ship? One verdict with evidence.
 #[derive(Debug, Parser)]
 #[command(name = "seaworthy", version, propagate_version = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 pass, 1 fail, 2 wrong input or environment (nothing was judged), 3 inconclusive.")]
+#[command(
+    after_help = "Exit codes: 0 pass, 1 fail, 2 wrong input or environment (nothing was judged), 3 inconclusive."
+)]
 pub struct Args {
     #[command(flatten)]
     pub(super) common: Common,
@@ -264,7 +266,10 @@ mod tests {
     #[test]
     fn values_may_hold_dots_and_equals_signs() {
         let (service, key, value) = parse_env("orders.SHOP_DEFECTS=orders.a,orders.b=c").unwrap();
-        assert_eq!((service.as_str(), key.as_str(), value.as_str()), ("orders", "SHOP_DEFECTS", "orders.a,orders.b=c"));
+        assert_eq!(
+            (service.as_str(), key.as_str(), value.as_str()),
+            ("orders", "SHOP_DEFECTS", "orders.a,orders.b=c")
+        );
         assert!(parse_env("orders=x").is_err());
     }
 

@@ -33,7 +33,9 @@ pub(super) async fn flow(args: &FlowArgs, common: &Common) -> Result<ExitCode, F
     // was broken enough to judge the rest is `check`'s question.
     let mut judging = JudgingArgs { only: args.judging.only.clone(), skip: args.judging.skip.clone() };
     if judging.only.is_empty() {
-        judging.only = ["flows", "instances", "faults", "trace-completeness", "trace-context"].map(str::to_owned).to_vec();
+        judging.only = ["flows", "instances", "faults", "trace-completeness", "trace-context"]
+            .map(str::to_owned)
+            .to_vec();
     }
     run(plan, &file, &args.run, &judging, 0, args.evidence.as_deref(), common).await
 }
@@ -74,5 +76,6 @@ pub(super) fn judge(judging: &JudgingArgs, common: &Common) -> Judge {
 }
 
 pub(super) fn working_folder() -> Result<PathBuf, Failure> {
-    std::env::current_dir().map_err(|error| Failure::plain(format!("could not find the working folder: {error}")))
+    std::env::current_dir()
+        .map_err(|error| Failure::plain(format!("could not find the working folder: {error}")))
 }

@@ -13,7 +13,9 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
     let text = match &args.rule {
         None => {
             let width = seaworthy_checks::pages().iter().map(|page| page.rule.len()).max().unwrap_or(0);
-            let lines = seaworthy_checks::pages().iter().map(|page| format!("{:width$}  {}", page.rule, page.summary().lines().next().unwrap_or_default()));
+            let lines = seaworthy_checks::pages().iter().map(|page| {
+                format!("{:width$}  {}", page.rule, page.summary().lines().next().unwrap_or_default())
+            });
             lines.collect::<Vec<_>>().join("\n")
         }
         Some(rule) => match seaworthy_checks::explain(rule) {

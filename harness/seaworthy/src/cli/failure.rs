@@ -45,7 +45,11 @@ impl Failure {
     }
 
     fn render(&self, diagnostic: &dyn Diagnostic, common: &Common) -> String {
-        let theme = if colored_stderr(common.color) { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let theme = if colored_stderr(common.color) {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::unicode_nocolor()
+        };
         let mut text = String::new();
         match GraphicalReportHandler::new_themed(theme).with_width(110).render_report(&mut text, diagnostic) {
             Ok(()) => text,

@@ -47,7 +47,8 @@ impl Recipe {
         }
         let path = folder.join("run.json");
         let text = serde_json::to_vec_pretty(&kept).map_err(|error| Failure::plain(error.to_string()))?;
-        std::fs::write(&path, text).map_err(|error| Failure::plain(format!("could not write {}: {error}", path.display())))
+        std::fs::write(&path, text)
+            .map_err(|error| Failure::plain(format!("could not write {}: {error}", path.display())))
     }
 
     fn read(folder: &Path) -> Result<Self, Failure> {
@@ -85,7 +86,8 @@ pub(super) async fn replay(args: &ReplayArgs, common: &Common) -> Result<ExitCod
 
 /// The finding with this fingerprint, or (where it is unique) this rule, and the check that yielded it.
 fn find(report: &RunReport, wanted: &str) -> Result<(String, Finding), Failure> {
-    let all = report.checks.iter().flat_map(|check| check.findings.iter().map(move |finding| (check, finding)));
+    let all =
+        report.checks.iter().flat_map(|check| check.findings.iter().map(move |finding| (check, finding)));
     let all: Vec<_> = all.collect();
     if let Some((check, finding)) = all.iter().find(|(_, finding)| finding.fingerprint() == wanted) {
         return Ok((check.id.clone(), (*finding).clone()));

@@ -23,13 +23,19 @@ pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failu
     live.clear();
 
     let own = tempfile::Builder::new().prefix("seaworthy-up-").tempdir();
-    let own = own.map_err(|error| Failure::plain(format!("could not make a folder for the socket: {error}")))?;
+    let own =
+        own.map_err(|error| Failure::plain(format!("could not make a folder for the socket: {error}")))?;
     let path = args.socket.clone().unwrap_or_else(|| own.path().join("control.sock"));
     let server = Server::start(session.clone(), &path)
         .map_err(|error| Failure::plain(format!("could not make the socket {}: {error}", path.display())))?;
 
     let mut deaths = session.deaths();
-    let text = describe(&plan.system.name, session.wire().addresses().into_iter(), session.receiver_address(), &server);
+    let text = describe(
+        &plan.system.name,
+        session.wire().addresses().into_iter(),
+        session.receiver_address(),
+        &server,
+    );
     let _ = writeln!(std::io::stdout(), "{text}");
     let mut told = 0;
     loop {
@@ -77,6 +83,9 @@ fn describe(
         text += &format!("  {:width$}  http://{address}\n", edge.to_string());
     }
     text += &format!("  {:width$}  http://{receiver}\n\n", "OTLP (gRPC and HTTP)");
-    text += &format!("Tests join it with\n\n  export {SOCKET_VARIABLE}={}\n\nCtrl-C ends it.", server.path().display());
+    text += &format!(
+        "Tests join it with\n\n  export {SOCKET_VARIABLE}={}\n\nCtrl-C ends it.",
+        server.path().display()
+    );
     text
 }

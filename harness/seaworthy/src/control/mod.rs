@@ -40,7 +40,7 @@ pub enum Ask {
     /// Put a fault rule in force; it lapses unless renewed.
     Install {
         /// The rule.
-        rule: FaultRule,
+        rule: Box<FaultRule>,
     },
     /// Prolong a rule's lease.
     Renew {
@@ -139,12 +139,16 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
                 patience: session.system().telemetry.patience,
             }
         }
-        Ask::Install { rule } => match faults.install(rule) {
+        Ask::Install { rule } => match faults.install(*rule) {
             Ok(()) => Reply::Done { fired: 0 },
             Err(error) => refused(error.to_string()),
         },
         Ask::Renew { id } => {
-            if faults.renew(&id) { Reply::Done { fired: 0 } } else { unknown(&id) }
+            if faults.renew(&id) {
+                Reply::Done { fired: 0 }
+            } else {
+                unknown(&id)
+            }
         }
         Ask::Release { id } => {
             faults.release(&id);

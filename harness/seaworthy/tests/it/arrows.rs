@@ -15,7 +15,10 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("seaworthy-runtime", &["seaworthy-core"]),
     ("seaworthy-checks", &["seaworthy-core"]),
     ("seaworthy-report", &["seaworthy-core"]),
-    ("seaworthy-experiment", &["seaworthy-core", "seaworthy-wire", "seaworthy-telemetry", "seaworthy-runtime"]),
+    (
+        "seaworthy-experiment",
+        &["seaworthy-core", "seaworthy-wire", "seaworthy-telemetry", "seaworthy-runtime"],
+    ),
     (
         "seaworthy",
         &[
@@ -71,7 +74,11 @@ fn engines_without_sockets_stay_without() {
     for (room, never) in NEVER {
         let package = metadata.packages.iter().find(|package| package.name.as_str() == room).unwrap();
         for dependency in package.dependencies.iter().filter(|each| each.kind == DependencyKind::Normal) {
-            assert!(!never.contains(&dependency.name.as_str()), "{room} must not depend on {}", dependency.name);
+            assert!(
+                !never.contains(&dependency.name.as_str()),
+                "{room} must not depend on {}",
+                dependency.name
+            );
             looked_at += 1;
         }
     }

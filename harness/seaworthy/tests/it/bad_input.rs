@@ -42,7 +42,8 @@ fn a_binary_that_is_missing() {
 fn a_service_that_ends_early_shows_its_last_lines() {
     let folder = tempfile::tempdir().unwrap();
     script(folder.path(), "run", "echo 'config key FOO is missing' >&2; exit 7");
-    let system = "version: 1\nname: s\nservices:\n  api: {process: {command: [./run]}, ports: {http: http}}\n";
+    let system =
+        "version: 1\nname: s\nservices:\n  api: {process: {command: [./run]}, ports: {http: http}}\n";
     let (code, _, stderr) = check(folder.path(), system);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("exit code 7") && stderr.contains("config key FOO is missing"), "{stderr}");
@@ -125,5 +126,9 @@ fn nothing_is_left_running_when_the_harness_is_killed() {
         let read = std::io::Read::read(&mut held, &mut [0]);
         done.send(read.unwrap()).unwrap();
     });
-    assert_eq!(wait.recv_timeout(std::time::Duration::from_secs(10)), Ok(0), "a process outlived the harness");
+    assert_eq!(
+        wait.recv_timeout(std::time::Duration::from_secs(10)),
+        Ok(0),
+        "a process outlived the harness"
+    );
 }

@@ -33,7 +33,8 @@ fn a_defect_fails_the_run_and_its_evidence_can_be_judged_and_replayed() {
     assert_eq!(again["checks"], report["checks"]);
 
     // And the finding's experiment can be run again.
-    let replay = seaworthy().args(["replay", "trace.context-lost", "--evidence"]).arg(&evidence).output().unwrap();
+    let replay =
+        seaworthy().args(["replay", "trace.context-lost", "--evidence"]).arg(&evidence).output().unwrap();
     let (code, stdout, stderr) = said(&replay);
     assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stdout.contains("orders -> payments"), "{stdout}");
@@ -48,7 +49,10 @@ fn a_defect_fails_the_run_and_its_evidence_can_be_judged_and_replayed() {
 
 fn finding<'r>(report: &'r Value, rule: &str) -> Option<&'r Value> {
     let checks = report["checks"].as_array()?;
-    checks.iter().flat_map(|check| check["findings"].as_array().into_iter().flatten()).find(|each| each["rule"] == rule)
+    checks
+        .iter()
+        .flat_map(|check| check["findings"].as_array().into_iter().flatten())
+        .find(|each| each["rule"] == rule)
 }
 
 #[test]

@@ -28,7 +28,8 @@ async fn a_test_joins_a_system_that_runs_in_another_process() {
 
     let shop = System::join(&socket).await.unwrap();
     let request = shop.post("/api/v1/orders").bearer(TOKEN).json(&order());
-    let answer = request.fault("orders -> payments POST /payments", abort(503).first(1)).send().await.unwrap();
+    let answer =
+        request.fault("orders -> payments POST /payments", abort(503).first(1)).send().await.unwrap();
     assert_eq!(answer.status(), 201, "{}", answer.text());
     answer.trace().await.unwrap().assert_calls("orders -> payments POST /payments", 2);
 

@@ -44,7 +44,8 @@ async fn a_hundred_faulted_orders_do_not_disturb_each_other() -> Result<(), seaw
             let answer = request.timeout(Duration::from_secs(60)).send().await?;
             assert_eq!(answer.status(), 201, "{}", answer.text());
             let trace = answer.incomplete_trace().await?;
-            let faulted = trace.on("orders -> shipping POST /shipments").iter().any(|call| !call.faults.is_empty());
+            let faulted =
+                trace.on("orders -> shipping POST /shipments").iter().any(|call| !call.faults.is_empty());
             assert_eq!(faulted, slowed, "{trace}");
             Ok::<_, seaworthy::Error>(())
         }
