@@ -293,7 +293,21 @@ impl Answer {
         Ok(fired)
     }
 
-    /// The request's trace as soon as it is complete.
+    /// Waits for work that goes on after the answer: until `count` exchanges of the request's trace have ended on an
+    /// edge, or a route of it (`notifications -> mailbox POST /mail`).
+    ///
+    /// # Errors
+    /// They do not come within the system's patience, or `on` is no edge.
+    pub async fn until(&self, on: &str, count: usize) -> Result<&Self, Error> {
+        let target = on.parse().map_err(|error| Error::Usage(format!("could not read `{on}`: {error}")))?;
+        let patience = HumanDuration(self.system.patience);
+        let ask = Ask::Await { trace_id: self.context.trace_id, on: target, count, patience };
+        self.system.done("await the request's work", ask).await?;
+        Ok(self)
+    }
+
+    /// The request's trace as soon as it is complete. What has not begun by then is not waited for; name what ends
+    /// such work with [`Answer::until`] first.
     ///
     /// # Errors
     /// It does not become complete: the error names each span that never came and the hop that lost it.

@@ -18,6 +18,7 @@ use seaworthy_core::instance::InstanceFault;
 use seaworthy_core::log::LogRecord;
 use seaworthy_core::span::Span;
 use seaworthy_core::time::HumanDuration;
+use seaworthy_experiment::flow::Target;
 use seaworthy_experiment::session::Session;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,17 @@ pub enum Ask {
     Remove {
         /// Which.
         id: FaultId,
+    },
+    /// Wait until so many exchanges of a trace have ended on an edge, or a route of it.
+    Await {
+        /// Which trace.
+        trace_id: TraceId,
+        /// Where.
+        on: Target,
+        /// How many, at least.
+        count: usize,
+        /// How long to wait, at most.
+        patience: HumanDuration,
     },
     /// The evidence of a trace, as soon as it is complete.
     Trace {
@@ -158,6 +170,14 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
             faults.remove(&id);
             fired(&id).unwrap_or_else(|| unknown(&id))
         }
+        Ask::Await { trace_id, on, count, patience } => {
+            let within = patience.0.min(LONGEST_WAIT);
+            let seen = await_exchanges(session, trace_id, &on, count);
+            match tokio::time::timeout(within, seen).await {
+                Ok(()) => Reply::Done { fired: 0 },
+                Err(_) => refused(format!("{count} exchanges on `{on}` did not end within {within:?}")),
+            }
+        }
         Ask::Trace { trace_id, patience } => {
             let completeness = session.complete(trace_id, patience.0.min(LONGEST_WAIT)).await;
             Reply::Trace(Box::new(TraceEvidence {
@@ -182,5 +202,22 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
             Ok(_) => Reply::Done { fired: 1 },
             Err(error) => refused(error.to_string()),
         },
+    }
+}
+
+/// Returns when `count` exchanges of the trace have ended on `on`.
+async fn await_exchanges(session: &Session, trace: TraceId, on: &Target, count: usize) {
+    let log = session.wire().log();
+    let mut changes = log.changes();
+    loop {
+        changes.mark_unchanged();
+        let exchanges = log.of_trace(trace);
+        if exchanges.iter().filter(|exchange| on.matches(exchange) && exchange.is_over()).count() >= count {
+            return;
+        }
+        if changes.changed().await.is_err() {
+            // The log is gone, and with it the system; whoever waits has a deadline.
+            return std::future::pending().await;
+        }
     }
 }

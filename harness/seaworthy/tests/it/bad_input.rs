@@ -1,11 +1,29 @@
 //! Bad input gets a clear error that says what, where and what to do; nothing hangs, nothing leaks.
 
+#![allow(clippy::unwrap_used, reason = "these helpers are part of the tests below")]
+
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::support::{said, seaworthy};
+
+/// A system of one service, `api`, that runs `command`; `more` are further lines of the service.
+fn system_of(command: &str, more: &str) -> String {
+    format!(
+        r#"version: 1
+name: s
+services:
+  api:
+    process: {{command: [{command}]}}
+    ports: {{http: http}}
+    env: {{PORT: "${{port.http}}"}}
+    telemetry: none
+{more}
+"#
+    )
+}
 
 /// Writes a system file and checks it.
 fn check(folder: &Path, system: &str) -> (i32, String, String) {
@@ -32,8 +50,7 @@ fn no_services() {
 #[test]
 fn a_binary_that_is_missing() {
     let folder = tempfile::tempdir().unwrap();
-    let system = "version: 1\nname: s\nservices:\n  api: {process: {command: [no-such-program]}, ports: {http: http}}\n";
-    let (code, _, stderr) = check(folder.path(), system);
+    let (code, _, stderr) = check(folder.path(), &system_of("no-such-program", ""));
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("no-such-program") && stderr.contains("api"), "{stderr}");
 }
@@ -42,9 +59,7 @@ fn a_binary_that_is_missing() {
 fn a_service_that_ends_early_shows_its_last_lines() {
     let folder = tempfile::tempdir().unwrap();
     script(folder.path(), "run", "echo 'config key FOO is missing' >&2; exit 7");
-    let system =
-        "version: 1\nname: s\nservices:\n  api: {process: {command: [./run]}, ports: {http: http}}\n";
-    let (code, _, stderr) = check(folder.path(), system);
+    let (code, _, stderr) = check(folder.path(), &system_of("./run", ""));
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("exit code 7") && stderr.contains("config key FOO is missing"), "{stderr}");
 }
@@ -53,8 +68,8 @@ fn a_service_that_ends_early_shows_its_last_lines() {
 fn a_service_that_never_gets_ready() {
     let folder = tempfile::tempdir().unwrap();
     script(folder.path(), "run", "echo still thinking; exec sleep 1000");
-    let system = "version: 1\nname: s\nservices:\n  api:\n    process: {command: [./run]}\n    ports: {http: http}\n    health: {ready: /ready, deadline: 300ms}\n";
-    let (code, _, stderr) = check(folder.path(), system);
+    let system = system_of("./run", "    health: {ready: /ready, deadline: 300ms}");
+    let (code, _, stderr) = check(folder.path(), &system);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("not ready after 300ms") && stderr.contains("still thinking"), "{stderr}");
 }
@@ -64,8 +79,8 @@ fn a_flow_with_a_bad_json_path() {
     let folder = tempfile::tempdir().unwrap();
     let flow = "flow: f\nsteps:\n  - name: a\n    request: {path: /}\n    expect: {json: {\"$.[\": 1}}\n";
     std::fs::write(folder.path().join("f.yaml"), flow).unwrap();
-    let system = "version: 1\nname: s\nservices:\n  api: {process: {command: [sleep, '9']}, ports: {http: http}}\ningress: {api: {}}\nflows: [f.yaml]\n";
-    let (code, _, stderr) = check(folder.path(), system);
+    let system = system_of("sleep, '9'", "ingress: {api: {}}\nflows: [f.yaml]");
+    let (code, _, stderr) = check(folder.path(), &system);
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("f.yaml:5") && stderr.contains("JSONPath"), "{stderr}");
 }
@@ -98,10 +113,8 @@ fn a_service_that_dies_in_mid_flow_fails_the_run() {
     let flow = "flow: f\nsteps:\n  - name: work\n    request: {path: /work}\n    expect: {status: 200}\n";
     std::fs::write(folder.path().join("f.yaml"), flow).unwrap();
     let fragile = Path::new(env!("CARGO_BIN_EXE_seaworthy")).with_file_name("examples/fragile");
-    let system = format!(
-        "version: 1\nname: s\nservices:\n  api:\n    process: {{command: ['{}']}}\n    ports: {{http: http}}\n    env: {{PORT: '${{port.http}}'}}\n    health: {{ready: /ready}}\n    telemetry: none\ningress: {{api: {{}}}}\nflows: [f.yaml]\n",
-        fragile.display()
-    );
+    let more = "    health: {ready: /ready}\ningress: {api: {}}\nflows: [f.yaml]";
+    let system = system_of(&format!("'{}'", fragile.display()), more);
     let (code, stdout, stderr) = check(folder.path(), &system);
     assert_eq!(code, 1, "{stdout}{stderr}");
     assert!(stdout.contains("instance.died") && stdout.contains("exit code 3"), "{stdout}");
@@ -114,21 +127,20 @@ fn nothing_is_left_running_when_the_harness_is_killed() {
     let pipe = folder.path().join("alive");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     script(folder.path(), "run", &format!("exec 9>'{}'; sleep 1000 & wait", pipe.display()));
-    let system = "version: 1\nname: s\nservices:\n  api:\n    process: {command: [./run]}\n    ports: {http: http}\n    health: {ready: /ready, deadline: 10m}\n";
+    let system = system_of("./run", "    health: {ready: /ready, deadline: 10m}");
     std::fs::write(folder.path().join("seaworthy.yaml"), system).unwrap();
     let mut harness = seaworthy().arg("check").arg(folder.path()).spawn().unwrap();
-    // Opening waits until the service has opened its end, reading until nobody has it open any more.
-    let mut held = std::fs::File::open(&pipe).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // Opening waits until the service has opened its end, reading until nobody has it open any more.
+        let mut held = std::fs::File::open(&pipe).unwrap();
+        tell.send(None).unwrap();
+        tell.send(Some(std::io::Read::read(&mut held, &mut [0]).unwrap())).unwrap();
+    });
+    let deadline = std::time::Duration::from_secs(20);
+    let started = told.recv_timeout(deadline);
     harness.kill().unwrap();
     harness.wait().unwrap();
-    let (done, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let read = std::io::Read::read(&mut held, &mut [0]);
-        done.send(read.unwrap()).unwrap();
-    });
-    assert_eq!(
-        wait.recv_timeout(std::time::Duration::from_secs(10)),
-        Ok(0),
-        "a process outlived the harness"
-    );
+    assert_eq!(started, Ok(None), "the service did not start");
+    assert_eq!(told.recv_timeout(deadline), Ok(Some(0)), "a process outlived the harness");
 }

@@ -74,6 +74,8 @@ async fn a_refused_order_has_the_same_trace_in_every_run() -> Result<(), seawort
     let mut order = order();
     order["items"][0]["sku"] = "no-such-thing".into();
     let answer = shop.post("/api/v1/orders").bearer(TOKEN).json(&order).send().await?;
+    // Events leave after the answer; the mails that they cause end the work.
+    answer.until("notifications -> mailbox POST /mail", 2).await?;
     insta::assert_snapshot!(answer.trace().await?);
     Ok(())
 }
