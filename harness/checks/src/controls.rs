@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use seaworthy_core::check::{Check, Needs};
-use seaworthy_core::evidence::{Evidence, Purpose};
+use seaworthy_core::evidence::{Evidence, Purpose, StepRecord};
 use seaworthy_core::finding::{EvidenceRef, Finding};
 
 use crate::cases::Cases;
@@ -36,6 +36,21 @@ impl Check for Controls {
             return vec![
                 Finding::not_applicable(DISTURBED, "no control ran beside the flows")
                     .hint("controls run by themselves as soon as flows with faults run side by side"),
+            ];
+        }
+        let failed = |step: &&StepRecord| step.purpose == Purpose::Control && !step.failures.is_empty();
+        let first = evidence.steps().iter().filter(failed).min_by_key(|step| step.started);
+        let faults = evidence.faults();
+        if let Some(first) = first.filter(|first| faults.iter().all(|fault| fault.installed > first.ended)) {
+            return vec![
+                Finding::undecided(
+                    DISTURBED,
+                    format!("the control `{}` went wrong before any fault was there", first.step),
+                )
+                .hint(
+                    "mend what the plain flow shows; only then can it be told whether faults disturb others",
+                )
+                .flow(&first.flow),
             ];
         }
         let finding = |(flow, (cases, first)): (&str, (Cases, &str))| {

@@ -59,7 +59,6 @@ pub use pages::{Page, explain, pages};
 /// All general checks, in the order in which reports show them: from the wire inwards, the harness's own last.
 pub fn catalogue() -> Vec<Box<dyn Check>> {
     vec![
-        Box::new(flows::Flows),
         Box::new(trace_context::TraceContext),
         Box::new(completeness::TraceCompleteness),
         Box::new(correlation::Correlation),
@@ -77,6 +76,8 @@ pub fn catalogue() -> Vec<Box<dyn Check>> {
         Box::new(shutdown::Shutdown),
         Box::new(instances::Instances),
         Box::new(database::Database),
+        // What a flow expected and did not get is most often a consequence of what stands above.
+        Box::new(flows::Flows),
         Box::new(controls::Controls),
         Box::new(faults::Faults),
         Box::new(evidence::Lost),

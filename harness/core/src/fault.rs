@@ -10,7 +10,8 @@ use crate::ids::{EdgeId, FaultId, TraceId};
 use crate::route::Route;
 use crate::time::HumanDuration;
 
-/// Which exchanges a rule is for. Every part that is given must agree.
+/// Which exchanges a rule is for. Every part that is given must agree, but for the trace and the correlation id: where
+/// both are given, either tells, so that a service which loses one of them does not escape its faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FaultMatcher {

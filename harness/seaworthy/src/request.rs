@@ -181,7 +181,9 @@ impl Request {
         let correlation_id = format!("sw-test-{}", context.parent_id);
         let mut leases = Vec::new();
         for (number, (on, fault)) in self.faults.iter().enumerate() {
-            leases.push(Lease::take(&self.system, context.trace_id, number, on, fault).await?);
+            leases.push(
+                Lease::take(&self.system, (context.trace_id, &correlation_id), number, on, fault).await?,
+            );
         }
         let what = format!("{} {}", self.method, self.path);
         let no_answer = |reason: String| Error::NoAnswer { request: what.clone(), reason };
@@ -345,7 +347,7 @@ struct Lease {
 impl Lease {
     async fn take(
         system: &System,
-        trace: TraceId,
+        (trace, correlation_id): (TraceId, &str),
         number: usize,
         on: &str,
         fault: &Fault,
@@ -359,6 +361,7 @@ impl Lease {
             edge: Some(target.edge),
             route: target.route,
             trace_id: Some(trace),
+            correlation_id: Some(correlation_id.to_owned()),
             first: fault.first,
             nth: fault.nth,
             ..FaultMatcher::default()

@@ -74,11 +74,22 @@ fn a_run_without_flows_is_undecided() {
 fn a_disturbed_control_fails_and_flows_leave_it_alone() {
     let mut world = World::plain();
     world.step();
+    world.fault(rule(), Nanos(0), 1);
     world.step_for(Purpose::Control);
     world.last_step().failures.push(failure("status 503, expected 201", 7, false));
     let evidence = world.finish();
     assert_eq!(blamed("controls", &evidence), ["control.disturbed~checkout"]);
     assert_passes("flows", &evidence);
+}
+
+#[test]
+fn a_control_that_went_wrong_before_any_fault_shows_no_disturbance() {
+    let mut world = World::plain();
+    world.step();
+    world.step_for(Purpose::Control);
+    world.last_step().failures.push(failure("status 503, expected 201", 7, false));
+    world.fault(rule(), Nanos(u64::MAX), 1);
+    assert_undecided("controls", &world.finish());
 }
 
 #[test]

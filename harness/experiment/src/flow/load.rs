@@ -1,7 +1,7 @@
 //! Reading flow files: strictly, and with a place for each complaint.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 use seaworthy_core::finding::Location;
@@ -217,7 +217,7 @@ pub fn load_all(system: &System) -> Result<Vec<Flow>, FlowFileError> {
 
 /// Files below `folder` that the pattern names. `*` in its last part stands for any characters.
 fn matching_files(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, FlowFileError> {
-    let path = folder.join(pattern);
+    let path = tidy(&folder.join(pattern));
     let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.contains('*')) else {
         return Ok(vec![path]);
     };
@@ -232,6 +232,22 @@ fn matching_files(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, FlowFile
     }
     paths.sort();
     Ok(paths)
+}
+
+/// The path as people are told of it: `..` resolved by name, and relative to where the tool was started if it lies
+/// below.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match (part, tidy.components().next_back()) {
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(tidy.pop()),
+            (Component::CurDir, _) => {}
+            _ => tidy.push(part),
+        }
+    }
+    let here = std::env::current_dir().ok();
+    let below = here.as_deref().and_then(|here| tidy.strip_prefix(here).ok()).map(Path::to_owned);
+    below.unwrap_or(tidy)
 }
 
 /// Whether a file name is what the pattern says, in which `*` stands for any characters.

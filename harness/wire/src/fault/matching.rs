@@ -57,19 +57,28 @@ impl<'r> RequestFacts<'r> {
     }
 }
 
+/// Whether the request is of the trace or has the correlation id that the matcher names. Where it names both, either
+/// tells: a service that loses one of them must not thereby escape its faults.
+fn is_of(matcher: &FaultMatcher, request: &RequestFacts<'_>) -> bool {
+    let by_trace = matcher.trace_id.map(|trace| request.trace_id == Some(trace));
+    let by_correlation = matcher.correlation_id.as_deref().map(|id| request.correlation_id == Some(id));
+    match (by_trace, by_correlation) {
+        (Some(one), Some(other)) => one || other,
+        (Some(told), None) | (None, Some(told)) => told,
+        (None, None) => true,
+    }
+}
+
 /// Whether a request is one that a rule counts: everything that the matcher says of the request itself agrees.
 /// `nth`, `first` and `probability` then choose among those, see [`is_chosen`].
 ///
 /// A rule that aborts with a gRPC status is for gRPC requests alone: any other consumer could not read it.
 pub fn is_about(matcher: &FaultMatcher, action: &FaultAction, request: &RequestFacts<'_>) -> bool {
     // Cheap and telling things first: most rules name a trace, most requests are of another.
-    if matcher.trace_id.is_some_and(|trace| request.trace_id != Some(trace)) {
+    if !is_of(matcher, request) {
         return false;
     }
     if matcher.edge.as_ref().is_some_and(|pattern| !request.edge.is_covered_by(pattern)) {
-        return false;
-    }
-    if matcher.correlation_id.as_deref().is_some_and(|id| request.correlation_id != Some(id)) {
         return false;
     }
     if matcher.route.as_ref().is_some_and(|route| !route.matches(request.method, request.path)) {

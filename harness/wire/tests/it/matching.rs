@@ -97,12 +97,14 @@ fn naive(matcher: &FaultMatcher, asked: &Asked) -> bool {
     for (name, value) in &matcher.headers {
         conditions.push(asked.headers.contains(&(name.as_str(), value.as_str())));
     }
+    let mut witnesses = Vec::new();
     if let Some(id) = matcher.trace_id {
-        conditions.push(asked.trace.map(trace) == Some(id));
+        witnesses.push(asked.trace.map(trace) == Some(id));
     }
     if let Some(id) = &matcher.correlation_id {
-        conditions.push(asked.correlation == Some(id));
+        witnesses.push(asked.correlation == Some(id));
     }
+    conditions.push(witnesses.is_empty() || witnesses.contains(&true));
     for value in matcher.baggage.values() {
         conditions.push(match asked.baggage {
             Some("k=1" | "k=%31") => value == "1",

@@ -8,7 +8,7 @@ use seaworthy_core::time::Nanos;
 use seaworthy_wire::FaultLease;
 
 use super::request::{self, Identity};
-use super::rules::{hold_rule, rule_of};
+use super::rules::{Marks, hold_rule, rule_of};
 use super::{Run, deadlines, instance};
 use crate::flow::expect::{Answer, Expect};
 use crate::flow::model::{Capture, Lifetime, Step};
@@ -199,7 +199,7 @@ impl<'a> Attempt<'a> {
             }
             Some(held) => {
                 let id = format!("{}.{}.hold-{}", run.flow.name, self.name, self.scope.unique);
-                let rule = hold_rule(held, &id, self.trace.trace_id);
+                let rule = hold_rule(held, &id, self.marks());
                 let lease = session.wire().install(rule).map_err(|error| error.to_string())?;
                 self.faults.push(lease.id().clone());
                 let work = instance::carry_out(session, step, Some((held, lease)));
@@ -213,12 +213,18 @@ impl<'a> Attempt<'a> {
         Ok((answer, standing))
     }
 
+    /// What tells this request's exchanges from all others.
+    fn marks(&self) -> Marks<'_> {
+        Marks { trace: self.trace.trace_id, correlation_id: &self.correlation_id }
+    }
+
     /// Installs the rules that are for this request alone.
     fn break_edges(&mut self) -> Result<Vec<Standing>, String> {
         let mut standing = Vec::new();
         for (index, fault) in self.step.faults.iter().enumerate().filter(|(_, fault)| !fault.whole_edge) {
             let id = format!("{}.{}.{index}-{}", self.run.flow.name, self.name, self.scope.unique);
-            let rule = rule_of(fault, &id, Some(self.trace.trace_id));
+            let mut rule = rule_of(fault, &id, Some(self.marks()));
+            rule.seed = self.run.session.seed();
             let lease = self.run.session.wire().install(rule).map_err(|error| error.to_string())?;
             self.faults.push(lease.id().clone());
             standing.push(Standing {

@@ -180,7 +180,9 @@ impl Run<'_> {
             let unique = seaworthy_core::ids::SpanId::random();
             let id = format!("{}.{}.{at}-{unique}", self.flow.name, step.name);
             let pointer = format!("/steps/{index}/faults/{at}");
-            match self.session.wire().install(rule_of(fault, &id, None)) {
+            let mut rule = rule_of(fault, &id, None);
+            rule.seed = self.session.seed();
+            match self.session.wire().install(rule) {
                 Ok(lease) => {
                     let on = fault.on.to_string();
                     standing.push((Standing { lease, on, pointer, must_fire: fault.must_fire }, fault.until));

@@ -5,13 +5,22 @@ use seaworthy_core::ids::TraceId;
 
 use crate::flow::model::{Held, StepFault};
 
-/// The rule for a step's fault, for this trace alone unless the fault is for the whole edge.
-pub(in crate::flow) fn rule_of(fault: &StepFault, id: &str, trace: Option<TraceId>) -> FaultRule {
+/// A step's request, by what travels with it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::flow) struct Marks<'m> {
+    pub(in crate::flow) trace: TraceId,
+    pub(in crate::flow) correlation_id: &'m str,
+}
+
+/// The rule for a step's fault, for this request alone unless the fault is for the whole edge.
+pub(in crate::flow) fn rule_of(fault: &StepFault, id: &str, marks: Option<Marks<'_>>) -> FaultRule {
+    let marks = marks.filter(|_| !fault.whole_edge);
     let matcher = FaultMatcher {
         edge: Some(fault.on.edge.clone()),
         route: fault.on.route.clone(),
         headers: lower(&fault.headers),
-        trace_id: trace.filter(|_| !fault.whole_edge),
+        trace_id: marks.map(|marks| marks.trace),
+        correlation_id: marks.map(|marks| marks.correlation_id.to_owned()),
         nth: fault.nth,
         first: fault.first,
         ..FaultMatcher::default()
@@ -19,13 +28,14 @@ pub(in crate::flow) fn rule_of(fault: &StepFault, id: &str, trace: Option<TraceI
     FaultRule::new(id, matcher, fault.action.clone())
 }
 
-/// The rule that holds the first exchange of the trace that matches.
-pub(in crate::flow) fn hold_rule(held: &Held, id: &str, trace: TraceId) -> FaultRule {
+/// The rule that holds the first exchange of the request that matches.
+pub(in crate::flow) fn hold_rule(held: &Held, id: &str, marks: Marks<'_>) -> FaultRule {
     let matcher = FaultMatcher {
         edge: Some(held.on.edge.clone()),
         route: held.on.route.clone(),
         headers: lower(&held.headers),
-        trace_id: Some(trace),
+        trace_id: Some(marks.trace),
+        correlation_id: Some(marks.correlation_id.to_owned()),
         first: Some(1),
         ..FaultMatcher::default()
     };
