@@ -7,6 +7,7 @@ use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule, When};
 use seaworthy_core::ids::{EdgeId, FaultId, TraceId};
 use seaworthy_core::time::HumanDuration;
 use seaworthy_experiment::flow::Target;
+use seaworthy_experiment::session::http_client;
 
 use crate::control::{Ask, Reply};
 use crate::system::{Error, System, unexpected};
@@ -188,13 +189,7 @@ impl Request {
         let what = format!("{} {}", self.method, self.path);
         let no_answer = |reason: String| Error::NoAnswer { request: what.clone(), reason };
         // A client of its own: connections of a shared one die with the runtime of the test that made them.
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|error| no_answer(error.to_string()))?;
+        let client = http_client().map_err(|error| no_answer(error.to_string()))?;
         let method = reqwest::Method::from_bytes(self.method.as_bytes())
             .map_err(|_| Error::Usage(format!("`{}` is no HTTP method", self.method)))?;
         let mut request = client

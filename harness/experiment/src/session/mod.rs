@@ -20,9 +20,11 @@ use seaworthy_core::time::RunClock;
 use seaworthy_telemetry::{Receiver, Store};
 use seaworthy_wire::Wire;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 pub use finish::judge_completeness;
 pub use launch::LaunchError;
+pub use start::http_client;
 
 /// Why a system did not start. Nothing was judged: exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +84,9 @@ struct Inner {
     futile_waits: AtomicU32,
     /// Services of which an instance died without the harness's doing.
     deaths: watch::Sender<Vec<(ServiceName, String)>>,
+    /// Tasks that wait for an instance's end. They hold the runtime, and instances end when the runtime goes, so
+    /// these must go first: with the session.
+    watchers: Mutex<JoinSet<()>>,
 }
 
 impl Session {

@@ -57,16 +57,10 @@ impl Session {
                 wire.open(edge, seaworthy_core::system::PortProtocol::Http).await?;
             }
         }
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .http1_only()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(|error| RuntimeError::Io {
-                what: "make an HTTP client".to_owned(),
-                source: std::io::Error::other(error),
-            })?;
+        let client = http_client().map_err(|error| RuntimeError::Io {
+            what: "make an HTTP client".to_owned(),
+            source: std::io::Error::other(error),
+        })?;
         let names: Vec<ServiceName> = system.services.keys().cloned().collect();
         let session = Session {
             inner: Arc::new(Inner {
@@ -84,6 +78,7 @@ impl Session {
                 seed: Default::default(),
                 futile_waits: Default::default(),
                 deaths: watch::Sender::new(Vec::new()),
+                watchers: Mutex::default(),
             }),
         };
         session.start_all(&names).await?;
@@ -220,7 +215,7 @@ impl Session {
     fn watch_for_death(&self, name: ServiceName, instance: InstanceId) {
         let runtime = self.inner.runtime.clone();
         let session = Arc::downgrade(&self.inner);
-        tokio::spawn(async move {
+        let watching = async move {
             let Ok(exit) = runtime.ended(&instance).await else { return };
             let Some(inner) = session.upgrade() else { return };
             let session = Session { inner };
@@ -240,8 +235,26 @@ impl Session {
                 };
                 session.inner.deaths.send_modify(|deaths| deaths.push((name, how)));
             }
-        });
+        };
+        let mut watchers = self.inner.watchers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Those whose instance has ended are done.
+        while watchers.try_join_next().is_some() {}
+        watchers.spawn(watching);
     }
+}
+
+/// A client that does what it is told and nothing else: HTTP/1.1, no retries, no redirects, no proxy from the
+/// environment.
+///
+/// # Errors
+/// The TLS-less client of `reqwest` cannot be made; no cause for that is known.
+pub fn http_client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .http1_only()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
 }
 
 /// The provider's service and the name of the port that an edge goes to.

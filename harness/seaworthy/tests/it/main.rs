@@ -3,6 +3,7 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod dropped;
 mod joined;
 mod orders;
 mod support;
