@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seaworthy_core::exchange::Exchange;
 use seaworthy_core::ids::{InstanceId, ServiceName};
-use seaworthy_core::instance::InstanceEventKind;
+use seaworthy_core::instance::{InstanceEvent, InstanceEventKind};
 use seaworthy_core::time::Nanos;
 
 use super::Ledger;
@@ -21,7 +21,11 @@ struct Killed<'a> {
     service: &'a ServiceName,
     instance: &'a InstanceId,
     started: Nanos,
+    /// When the signal was sent.
     died: Nanos,
+    /// When the next instance of its service was started. What was sent before then can only be its: the signal is
+    /// noted before it is sent, and what it had written is still read afterwards.
+    replaced: Nanos,
 }
 
 impl<'a> Waivers<'a> {
@@ -36,7 +40,14 @@ impl<'a> Waivers<'a> {
         let killed =
             ledger.instances.iter().filter(|event| event.kind == InstanceEventKind::Killed).map(|event| {
                 let (service, instance) = (&event.service, &event.instance);
-                Killed { service, instance, started: started(instance), died: event.at }
+                let is_next = |next: &&InstanceEvent| {
+                    next.service == *service
+                        && next.at > event.at
+                        && matches!(next.kind, InstanceEventKind::Started { .. })
+                };
+                let next = ledger.instances.iter().filter(is_next).map(|next| next.at).min();
+                let replaced = next.unwrap_or(Nanos(u64::MAX));
+                Killed { service, instance, started: started(instance), died: event.at, replaced }
             });
         Self { ledger, killed: killed.collect(), reasons: Vec::new() }
     }
@@ -79,7 +90,7 @@ impl<'a> Waivers<'a> {
         let may_have_sent = |dead: &&Killed<'a>| {
             *dead.service == exchange.edge.consumer
                 && dead.started <= exchange.started
-                && exchange.started <= dead.died
+                && exchange.started <= dead.replaced
                 && self.could_not_flush(dead, exchange.ended)
         };
         self.killed.iter().find(may_have_sent).map(|dead| dead.instance)

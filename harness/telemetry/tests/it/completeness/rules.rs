@@ -215,6 +215,18 @@ fn a_killed_consumer_owes_neither_its_client_span_nor_parents() {
         [event(0, "orders", "orders-1", Started { pid: None }), event(400, "orders", "orders-1", Killed)];
     let result = judge_with(&system(&SERVICES), &exchanges, &spans, &events, &[]);
     assert_eq!((gaps(&result), result.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
+    // The signal is noted before it is sent: until the next instance starts, requests can only be the dying one's.
+    let replaced = |at| {
+        [
+            event(0, "orders", "orders-1", Started { pid: None }),
+            event(290, "orders", "orders-1", Killed),
+            event(at, "orders", "orders-2", Started { pid: None }),
+        ]
+    };
+    let dying = judge_with(&system(&SERVICES), &exchanges, &spans, &replaced(500), &[]);
+    assert_eq!((gaps(&dying), dying.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
+    let next = judge_with(&system(&SERVICES), &exchanges, &spans, &replaced(295), &[]);
+    assert!(!next.is_complete(), "the next instance may have sent it, and it lives");
     // An instance that was started after the request cannot have sent it.
     let events = [
         event(9_999, "orders", "orders-2", Started { pid: None }),
