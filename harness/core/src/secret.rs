@@ -87,6 +87,24 @@ fn mask(kind: &str, fingerprint: &str) -> String {
     format!("[redacted {kind} {fingerprint}]")
 }
 
+/// Whether a variable of this name is meant to hold a secret: `DB_PASSWORD`, `AUTH_TOKEN`, `AWS_SECRET_ACCESS_KEY`.
+/// For names of variables only, where one too many masked does no harm; in running text such words are too common.
+pub fn names_a_secret(name: &str) -> bool {
+    const WORDS: [&str; 9] =
+        ["pass", "passwd", "password", "passphrase", "pwd", "secret", "token", "credential", "credentials"];
+    let name = name.to_ascii_lowercase();
+    let mut words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| WORDS.contains(&word) || word.ends_with("password") || word.ends_with("token"))
+        || ["api_key", "apikey", "access_key", "signing_key", "private_key", "encryption_key"]
+            .iter()
+            .any(|key| name.replace('-', "_").contains(key))
+}
+
+/// What is kept of a text that is a secret as a whole.
+pub fn masked(secret: &str) -> String {
+    mask("value", &fingerprint(secret))
+}
+
 /// The text with each secret replaced by `[redacted KIND FINGERPRINT]`, and what was found. Text without a
 /// secret comes back as it is.
 pub fn redact(text: &str) -> (Cow<'_, str>, Vec<Secret>) {
@@ -156,6 +174,24 @@ mod tests {
             for leaked in [jwt, "abcdef0123456789", "YWxpY2U6", "hunter2", "abc 123", "correct-horse"] {
                 assert!(!clean.contains(leaked), "{clean}");
             }
+        }
+    }
+
+    #[test]
+    fn variables_tell_by_their_name_that_they_hold_a_secret() {
+        for name in [
+            "DB_PASSWORD",
+            "AUTH_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "SECRET_KEY_BASE",
+            "token",
+            "DB_PASS",
+            "X-Api-Key",
+        ] {
+            assert!(names_a_secret(name), "{name}");
+        }
+        for name in ["PORT", "COMPASS", "SHOP_RETRY_BASE_MS", "KEYBOARD", "PASSENGERS", "MONKEY"] {
+            assert!(!names_a_secret(name), "{name}");
         }
     }
 

@@ -212,6 +212,10 @@ fn add(evidence: &mut EvidenceSet, line: EvidenceLine) {
 /// it is one loses its whole value.
 fn redact_system(system: &mut System) {
     let redact = |key: &str, value: &mut String| {
+        if secret::names_a_secret(key) {
+            *value = secret::masked(value);
+            return;
+        }
         let named = format!("{key}={value}");
         let (clean, found) = secret::redact(&named);
         if !found.is_empty() {

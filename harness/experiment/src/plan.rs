@@ -8,7 +8,6 @@
 //! Unfaulted control requests run beside the shared ones and after each that runs alone. A disturbed control
 //! voids its batch, which is then run again one by one.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -215,13 +214,4 @@ impl Runner<'_> {
         let outcome = run_flow(flow, self.session, &experiment, Purpose::Control).await;
         outcome.steps.iter().all(|step| step.failures.is_empty())
     }
-}
-
-/// Flow names that occur twice; evidence could not tell them apart.
-pub fn duplicate_names(flows: &[Flow]) -> Vec<&str> {
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    for flow in flows {
-        *counts.entry(&flow.name).or_default() += 1;
-    }
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect()
 }

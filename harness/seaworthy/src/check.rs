@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use seaworthy_core::evidence::EvidenceSet;
-use seaworthy_core::finding::{Finding, Verdict};
 use seaworthy_core::ids::EdgeId;
-use seaworthy_core::report::{CheckReport, RunReport};
+use seaworthy_core::report::RunReport;
 use seaworthy_experiment::disk::{self, DiskError};
 use seaworthy_experiment::plan::{self, Progress};
 use seaworthy_experiment::session::Session;
@@ -63,25 +62,15 @@ pub async fn drive(
             true
         }
     };
+    if let (false, Some(limit)) = (in_time, limit) {
+        session.cut_short(limit);
+    }
     let proxies = session.wire().addresses();
     let anchor_unix_nanos = session.clock().anchor_unix_nanos();
     let evidence = session.finish().await;
     let mut report = judge.judge(&evidence)?;
-    if let (false, Some(limit)) = (in_time, limit) {
-        report = with_time_out(report, limit, judge.deny_warnings);
-    }
     report.set_duration(started.elapsed());
     Ok(Run { report, evidence, proxies, anchor_unix_nanos })
-}
-
-fn with_time_out(report: RunReport, limit: Duration, deny_warnings: bool) -> RunReport {
-    let finding = Finding::undecided("run.timed-out", format!("the flows were not done within {limit:?}"))
-        .hint("give the run longer (`--timeout`), or see which flow does not end");
-    let timed_out =
-        CheckReport { id: "run".to_owned(), verdict: Verdict::Inconclusive, findings: vec![finding] };
-    let mut checks = report.checks;
-    checks.push(timed_out);
-    RunReport::new(checks, report.summary, deny_warnings)
 }
 
 /// Judges evidence that was kept, without a system.

@@ -6,6 +6,7 @@ use seaworthy_core::check::{Check, run_check};
 use seaworthy_core::evidence::EvidenceSet;
 use seaworthy_core::finding::{Finding, Verdict};
 use seaworthy_core::report::{CheckReport, RunReport, Summary};
+use seaworthy_core::system::System;
 
 use crate::custom::TraceQlCheck;
 
@@ -44,11 +45,35 @@ pub enum JudgeError {
 }
 
 impl Judge {
+    /// Whether every check that is named exists and every custom one is TraceQL, so that this is said before a
+    /// system is started and not after.
+    ///
+    /// # Errors
+    /// The first that is not so.
+    pub fn validate(&self, system: &System) -> Result<(), JudgeError> {
+        let custom = system.checks.custom.iter().map(TraceQlCheck::new).collect::<Result<Vec<_>, _>>()?;
+        let catalogue = seaworthy_checks::catalogue();
+        let mut ids: Vec<&str> = catalogue.iter().map(|check| check.id()).collect();
+        ids.extend(custom.iter().map(Check::id));
+        ids.extend(self.extra.iter().map(|check| check.id()));
+        for name in self.only.iter().chain(&self.skip).chain(&system.checks.skip) {
+            if !ids.contains(&name.as_str()) {
+                let suggestion = seaworthy_core::system::suggest::closest(name, ids.iter().copied());
+                return Err(JudgeError::UnknownCheck {
+                    name: name.clone(),
+                    suggestion: suggestion.map(str::to_owned),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Judges the evidence.
     ///
     /// # Errors
     /// A check was named that does not exist, or a custom one is no TraceQL.
     pub fn judge(&self, evidence: &EvidenceSet) -> Result<RunReport, JudgeError> {
+        self.validate(&evidence.system)?;
         let custom =
             evidence.system.checks.custom.iter().map(TraceQlCheck::new).collect::<Result<Vec<_>, _>>()?;
         let catalogue = seaworthy_checks::catalogue();
@@ -58,17 +83,7 @@ impl Judge {
             .chain(custom.iter().map(|check| check as &dyn Check))
             .chain(self.extra.iter().map(|check| &**check))
             .collect();
-        let ids: Vec<&str> = all.iter().map(|check| check.id()).collect();
         let declared = &evidence.system.checks.skip;
-        for name in self.only.iter().chain(&self.skip).chain(declared) {
-            if !ids.contains(&name.as_str()) {
-                let suggestion = seaworthy_core::system::suggest::closest(name, ids.iter().copied());
-                return Err(JudgeError::UnknownCheck {
-                    name: name.clone(),
-                    suggestion: suggestion.map(str::to_owned),
-                });
-            }
-        }
         // Totals are held against every request that happened; all else only against batches that count.
         let sound = if evidence.void.is_empty() { None } else { Some(evidence.without_void()) };
         let reports = all

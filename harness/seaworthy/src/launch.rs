@@ -107,6 +107,15 @@ impl Plan {
         Ok(Self { system, flows })
     }
 
+    /// Takes these flow files instead of the system's own.
+    ///
+    /// # Errors
+    /// One of them is wrong.
+    pub fn load_flows(&mut self, files: &[PathBuf]) -> Result<(), LaunchError> {
+        self.flows = files.iter().map(|file| flow::load(file, &self.system)).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
     /// Builds the binaries that the system runs from source. Says nothing and takes no time when all is fresh.
     ///
     /// # Errors

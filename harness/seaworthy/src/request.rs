@@ -24,6 +24,7 @@ pub struct Fault {
     action: FaultAction,
     first: Option<u64>,
     nth: Option<u64>,
+    must_fire: bool,
 }
 
 /// Answer with this HTTP status instead of the provider.
@@ -64,7 +65,7 @@ pub fn stall(length: Duration) -> Fault {
 impl Fault {
     /// Any action.
     pub fn new(action: FaultAction) -> Self {
-        Self { action, first: None, nth: None }
+        Self { action, first: None, nth: None, must_fire: true }
     }
 
     /// Only to the first this many exchanges that match.
@@ -78,6 +79,14 @@ impl Fault {
     #[must_use]
     pub fn nth(mut self, nth: u64) -> Self {
         self.nth = Some(nth);
+        self
+    }
+
+    /// That it never comes to anything is fine. Otherwise [`Answer::trace`] is an error then: a test whose fault never
+    /// fired proves nothing.
+    #[must_use]
+    pub fn may_not_fire(mut self) -> Self {
+        self.must_fire = false;
         self
     }
 
@@ -284,8 +293,7 @@ impl Answer {
     pub async fn faults_fired(&self) -> Result<u64, Error> {
         let mut fired = 0;
         for lease in &self.leases {
-            let ask = Ask::Release { id: lease.id.clone() };
-            fired += self.system.done("count a fault", ask).await?;
+            fired += lease.fired().await?;
         }
         Ok(fired)
     }
@@ -307,9 +315,15 @@ impl Answer {
     /// such work with [`Answer::until`] first.
     ///
     /// # Errors
-    /// It does not become complete: the error names each span that never came and the hop that lost it.
+    /// It does not become complete: the error names each span that never came and the hop that lost it. Or a fault of
+    /// the request never fired, unless it [may not](Fault::may_not_fire).
     pub async fn trace(&self) -> Result<Trace, Error> {
         let trace = self.incomplete_trace().await?;
+        for lease in self.leases.iter().filter(|lease| lease.must_fire) {
+            if lease.fired().await? == 0 {
+                return Err(Error::NeverFired { on: lease.on.clone(), trace: trace.to_string() });
+            }
+        }
         match trace.missing() {
             None => Ok(trace),
             Some(missing) => Err(Error::Incomplete(missing)),
@@ -336,10 +350,16 @@ impl Answer {
 struct Lease {
     system: System,
     id: FaultId,
+    on: String,
+    must_fire: bool,
     renewing: tokio::task::JoinHandle<()>,
 }
 
 impl Lease {
+    async fn fired(&self) -> Result<u64, Error> {
+        self.system.done("count a fault", Ask::Fired { id: self.id.clone() }).await
+    }
+
     async fn take(
         system: &System,
         (trace, correlation_id): (TraceId, &str),
@@ -376,7 +396,7 @@ impl Lease {
                 }
             }
         });
-        Ok(Self { system: system.clone(), id, renewing })
+        Ok(Self { system: system.clone(), id, on: on.to_owned(), must_fire: fault.must_fire, renewing })
     }
 }
 

@@ -69,6 +69,14 @@ pub enum Error {
     /// A trace did not become complete.
     #[error("the trace is not complete\n{0}")]
     Incomplete(String),
+    /// A fault was never applied, so that the test shows nothing of it.
+    #[error("the fault on `{on}` never fired, in\n{trace}")]
+    NeverFired {
+        /// Where it was to be.
+        on: String,
+        /// What happened instead.
+        trace: String,
+    },
     /// Checks could not be chosen.
     #[error(transparent)]
     Judge(#[from] JudgeError),

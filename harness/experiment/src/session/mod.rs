@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use seaworthy_core::evidence::StepRecord;
+use seaworthy_core::evidence::{Loss, StepRecord};
 use seaworthy_core::ids::{EdgeId, InstanceId, PROBE, ServiceName, TraceId};
 use seaworthy_core::instance::{InstanceEvent, InstanceFault};
 use seaworthy_core::runtime::{Exit, Runtime, RuntimeError};
 use seaworthy_core::system::System;
-use seaworthy_core::time::RunClock;
+use seaworthy_core::time::{HumanDuration, RunClock};
 use seaworthy_telemetry::{Receiver, Store};
 use seaworthy_wire::Wire;
 use tokio::sync::watch;
@@ -154,6 +154,22 @@ impl Session {
     /// Sets the seed of faults that are installed from now on.
     pub fn set_seed(&self, seed: u64) {
         self.inner.seed.store(seed, Ordering::Relaxed);
+    }
+
+    /// Notes that flows were given up after `limit`. What they had begun is void, for it was left half done; that
+    /// they were given up is recorded as a loss, so that the run is inconclusive whoever judges it.
+    pub fn cut_short(&self, limit: std::time::Duration) {
+        let recorded: BTreeSet<TraceId> = self.steps().iter().map(|step| step.trace.trace_id).collect();
+        let traces = self.wire().log().snapshot().into_iter().filter_map(|exchange| exchange.trace_id());
+        let begun: Vec<TraceId> = traces.filter(|trace| !recorded.contains(trace)).collect();
+        self.inner.void.lock().unwrap_or_else(PoisonError::into_inner).extend(begun);
+        self.store().add_loss(Loss {
+            what: "flows".to_owned(),
+            why: format!("not done within {}, given up", HumanDuration(limit)),
+            count: 1,
+            service: None,
+            harmful: true,
+        });
     }
 
     /// Declares all steps from the one numbered `from` void: a control among them was disturbed. Returns how many.

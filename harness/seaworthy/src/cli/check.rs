@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use seaworthy_experiment::flow;
-
 use super::args::{CheckArgs, Common, Deny, FlowArgs, JudgingArgs, SystemArgs};
 use super::failure::Failure;
 use super::kept::Recipe;
@@ -12,23 +10,18 @@ use super::output::deliver;
 use super::progress::Live;
 use crate::check::drive;
 use crate::judge::Judge;
-use crate::launch::{LaunchError, Plan, find};
+use crate::launch::{Plan, find};
 
 pub(super) async fn check(args: &CheckArgs, common: &Common) -> Result<ExitCode, Failure> {
     let file = find(args.system.as_deref(), &working_folder()?)?;
     let plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
-    run(plan, &file, &args.run, &args.judging, args.seed, args.evidence.as_deref(), common).await
+    run(plan, &file, &args.run, &args.judging, (args.seed, &[]), args.evidence.as_deref(), common).await
 }
 
 pub(super) async fn flow(args: &FlowArgs, common: &Common) -> Result<ExitCode, Failure> {
     let file = find(args.system.as_deref(), &working_folder()?)?;
     let mut plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
-    plan.flows = args
-        .files
-        .iter()
-        .map(|file| flow::load(file, &plan.system))
-        .collect::<Result<_, _>>()
-        .map_err(LaunchError::from)?;
+    plan.load_flows(&args.files)?;
     // Flows alone are judged by what they say themselves, and by what no system should do; whether the system
     // was broken enough to judge the rest is `check`'s question.
     let mut judging = JudgingArgs { only: args.judging.only.clone(), skip: args.judging.skip.clone() };
@@ -37,7 +30,7 @@ pub(super) async fn flow(args: &FlowArgs, common: &Common) -> Result<ExitCode, F
             .map(str::to_owned)
             .to_vec();
     }
-    run(plan, &file, &args.run, &judging, 0, args.evidence.as_deref(), common).await
+    run(plan, &file, &args.run, &judging, (0, &args.files), args.evidence.as_deref(), common).await
 }
 
 /// Builds, starts, drives, judges, and delivers the report.
@@ -46,11 +39,17 @@ pub(super) async fn run(
     file: &Path,
     how: &SystemArgs,
     judging: &JudgingArgs,
-    seed: u64,
+    (seed, flows): (u64, &[PathBuf]),
     evidence: Option<&Path>,
     common: &Common,
 ) -> Result<ExitCode, Failure> {
     let judge = judge(judging, common);
+    // What can be known to be wrong before anything is started is said before.
+    judge.validate(&plan.system)?;
+    if let Some(folder) = evidence {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::plain(format!("could not make {}: {error}", folder.display())))?;
+    }
     let live = Live::new(common.quiet);
     live.say("building the services");
     let executables = plan.build().await?;
@@ -59,11 +58,17 @@ pub(super) async fn run(
     session.set_seed(seed);
     let run = drive(session, &plan.flows, &judge, common.timeout, &live).await?;
     live.clear();
+    // The verdict is told even where it cannot be kept.
+    let told = deliver(&run.report, &run.evidence, evidence, common);
     if let Some(folder) = evidence {
         run.keep(folder).map_err(|error| Failure::plain(error.to_string()))?;
-        Recipe { system: file.to_owned(), on: how.on.into(), env: how.env.clone(), seed }.keep(folder)?;
+        // As absolute paths: a replay may start elsewhere.
+        let absolute = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let flows = flows.iter().map(|file| absolute(file)).collect();
+        let (on, env) = (how.on.into(), how.env.clone());
+        Recipe { system: absolute(file), on, env, seed, flows }.keep(folder)?;
     }
-    deliver(&run.report, &run.evidence, evidence, common)
+    told
 }
 
 pub(super) fn judge(judging: &JudgingArgs, common: &Common) -> Judge {

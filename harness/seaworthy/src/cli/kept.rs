@@ -29,6 +29,9 @@ pub(super) struct Recipe {
     pub(super) on: RunKind,
     pub(super) env: Vec<(ServiceName, String, String)>,
     pub(super) seed: u64,
+    /// Flow files that were run instead of the system's own.
+    #[serde(default)]
+    pub(super) flows: Vec<PathBuf>,
 }
 
 impl Recipe {
@@ -36,12 +39,12 @@ impl Recipe {
     /// `--env` no less than the run did, and says so.
     pub(super) fn keep(&self, folder: &Path) -> Result<(), Failure> {
         let mut kept = self.clone();
-        // As an absolute path: a replay may start elsewhere.
-        kept.system = self.system.canonicalize().unwrap_or_else(|_| self.system.clone());
         for (_, key, value) in &mut kept.env {
             let named = format!("{key}={value}");
             let (clean, found) = secret::redact(&named);
-            if !found.is_empty() {
+            if secret::names_a_secret(key) {
+                *value = secret::masked(value);
+            } else if !found.is_empty() {
                 *value = clean.strip_prefix(&format!("{key}=")).unwrap_or(&clean).to_owned();
             }
         }
@@ -60,14 +63,22 @@ pub(super) async fn replay(args: &ReplayArgs, common: &Common) -> Result<ExitCod
     let recipe = Recipe::read(&args.evidence)?;
     let report: RunReport = read_json(&report_file(&args.evidence))?;
     let (check, finding) = find(&report, &args.finding)?;
-    let secret = recipe.env.iter().find(|(.., value)| value.starts_with("[redacted"));
+    let secret = recipe.env.iter().find(|(.., value)| value.contains("[redacted"));
     if let Some((service, key, _)) = secret {
         return Err(Failure::plain(format!(
             "could not replay: the run was made with a secret in `{service}.{key}`, which was not kept; run `seaworthy check` with it"
         )));
     }
     let mut plan = Plan::load(&recipe.system, recipe.on, recipe.env.clone())?;
+    if !recipe.flows.is_empty() {
+        plan.load_flows(&recipe.flows)?;
+    }
     if let Some(flow) = &finding.flow {
+        if !plan.flows.iter().any(|each| each.name == *flow) {
+            return Err(Failure::plain(format!(
+                "could not replay: the system has no flow `{flow}` any more; run `seaworthy check` again"
+            )));
+        }
         // The first plain flow stays: it is the control that shows whether the system works at all.
         let control = plan.flows.iter().find(|flow| flow.is_plain()).map(|flow| flow.name.clone());
         plan.flows.retain(|each| each.name == *flow || Some(&each.name) == control.as_ref());
@@ -81,7 +92,7 @@ pub(super) async fn replay(args: &ReplayArgs, common: &Common) -> Result<ExitCod
         env: recipe.env,
     };
     let judging = JudgingArgs { only: vec![check], skip: Vec::new() };
-    run(plan, &recipe.system, &how, &judging, recipe.seed, None, common).await
+    run(plan, &recipe.system, &how, &judging, (recipe.seed, &recipe.flows), None, common).await
 }
 
 /// The finding with this fingerprint, or (where it is unique) this rule, and the check that yielded it.

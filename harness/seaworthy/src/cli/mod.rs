@@ -12,12 +12,16 @@ mod progress;
 mod up;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 pub use args::Args;
 use args::Command;
 use failure::Failure;
+
+/// How long clean-up may take at the end.
+const CLEAN_UP: Duration = Duration::from_secs(5);
 
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
@@ -31,18 +35,18 @@ pub fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        if let Command::Up(args_of_up) = &args.command {
-            // Ctrl-C is how it is meant to end.
-            return up::up(args_of_up, &args.common).await;
-        }
+        // `up` is meant to end by Ctrl-C, and sees to it itself.
+        let interruptible = !matches!(args.command, Command::Up(_));
         tokio::select! {
             code = run(&args) => code,
             // Whatever was started is dropped on the way out, and ends with it.
-            _ = tokio::signal::ctrl_c() => Err(Failure::plain("interrupted; nothing was judged".to_owned())),
+            _ = tokio::signal::ctrl_c(), if interruptible => {
+                Err(Failure::plain("interrupted; nothing was judged".to_owned()))
+            }
         }
     });
-    // Background tasks hold nothing that must be waited for.
-    runtime.shutdown_background();
+    // What is dropped on worker threads ends processes and removes folders; it gets the time for that.
+    runtime.shutdown_timeout(CLEAN_UP);
     code.unwrap_or_else(|failure| failure.report(&args.common))
 }
 

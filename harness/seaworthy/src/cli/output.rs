@@ -18,16 +18,16 @@ pub(super) fn deliver(
     kept: Option<&Path>,
     common: &Common,
 ) -> Result<ExitCode, Failure> {
+    let printed = common.format.iter().find(|to| to.file.is_none()).map_or(Format::Terminal, |to| to.format);
+    let text = render(printed, report, evidence, kept, common, colored_stdout(common.color));
+    // A reader that hung up (`| head`) wants no more; the verdict stands.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
     for to in common.format.iter().filter(|to| to.file.is_some()) {
         let Some(file) = &to.file else { continue };
         let text = render(to.format, report, evidence, kept, common, false);
         std::fs::write(file, text)
             .map_err(|error| Failure::plain(format!("could not write {}: {error}", file.display())))?;
     }
-    let printed = common.format.iter().find(|to| to.file.is_none()).map_or(Format::Terminal, |to| to.format);
-    let text = render(printed, report, evidence, kept, common, colored_stdout(common.color));
-    // A reader that hung up (`| head`) wants no more; the verdict stands.
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 

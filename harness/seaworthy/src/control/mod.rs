@@ -48,7 +48,12 @@ pub enum Ask {
         /// Which.
         id: FaultId,
     },
-    /// Let go what a rule holds.
+    /// How often a rule was applied so far.
+    Fired {
+        /// Which.
+        id: FaultId,
+    },
+    /// Let go what a rule holds, and end it.
     Release {
         /// Which.
         id: FaultId,
@@ -162,6 +167,7 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
                 unknown(&id)
             }
         }
+        Ask::Fired { id } => fired(&id).unwrap_or_else(|| unknown(&id)),
         Ask::Release { id } => {
             faults.release(&id);
             fired(&id).unwrap_or_else(|| unknown(&id))
@@ -190,7 +196,7 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
         Ask::Inject { service, fault } => match session.inject(&service, fault).await {
             Ok(instance) => {
                 if fault != InstanceFault::Restart
-                    && let Err(error) = session.ended(&instance).await
+                    && let Err(error) = session.stop(&instance).await
                 {
                     return refused(error.to_string());
                 }

@@ -1,7 +1,9 @@
 //! The serving end of the control socket.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use seaworthy_experiment::session::Session;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -9,6 +11,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 use super::{Ask, LONGEST_LINE, Reply, serve};
+
+/// How long to wait before accepting again after an error.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
 
 /// Serves a session until it is dropped; the socket goes with it.
 #[derive(Debug)]
@@ -23,11 +28,22 @@ impl Server {
     /// # Errors
     /// The socket cannot be made there.
     pub fn start(session: Session, path: &Path) -> std::io::Result<Self> {
-        let listener = UnixListener::bind(path)?;
+        let listener = match UnixListener::bind(path) {
+            // Left behind by a harness that was killed: nobody answers there.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && is_stale(path) => {
+                std::fs::remove_file(path)?;
+                UnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(converse(session.clone(), stream));
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => drop(tokio::spawn(converse(session.clone(), stream))),
+                    // Too many open files, say: it passes.
+                    Err(_) => tokio::time::sleep(PAUSE_AFTER_ERROR).await,
+                }
             }
         });
         Ok(Self { path: path.to_owned(), accepting })
@@ -45,6 +61,12 @@ impl Drop for Server {
         // The socket may be gone already, with the folder that it lay in.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Whether a socket is there and nobody listens.
+fn is_stale(path: &Path) -> bool {
+    let asked = std::os::unix::net::UnixStream::connect(path);
+    asked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// Answers line by line until the client hangs up.
