@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use seaworthy_core::check::{Check, Needs};
 use seaworthy_core::evidence::{Evidence, Purpose, StepRecord};
+use seaworthy_core::fault::FaultRecord;
 use seaworthy_core::finding::{EvidenceRef, Finding};
 
 use crate::cases::Cases;
@@ -31,6 +32,18 @@ impl Check for Controls {
                 disturbed.entry(&step.flow).or_insert_with(|| (Cases::default(), &failure.message));
             let piece = EvidenceRef::other("step", step.step.clone(), failure.message.clone());
             cases.in_trace(piece, Some(step.trace.trace_id));
+        }
+        let for_some = |fault: &FaultRecord| fault.rule.matcher.is_request_scoped();
+        if !any && evidence.faults().iter().any(for_some) {
+            return vec![
+                Finding::undecided(
+                    DISTURBED,
+                    "faults for single requests were injected and no control ran beside them",
+                )
+                .hint(
+                    "add a flow without faults: it is sent beside the others to see that they disturb nobody",
+                ),
+            ];
         }
         if !any {
             return vec![

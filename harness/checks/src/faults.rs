@@ -30,7 +30,7 @@ impl Check for Faults {
         }
         let (mut idle, mut lapsed) = (Cases::default(), Cases::default());
         for record in evidence.faults() {
-            if record.fired == 0 {
+            if record.fired == 0 && record.rule.must_fire {
                 idle.in_trace(piece(record), record.rule.matcher.trace_id);
             }
             if record.lapsed {

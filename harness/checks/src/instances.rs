@@ -33,6 +33,11 @@ impl Check for Instances {
         let mut died: BTreeMap<&ServiceName, (Cases, String)> = BTreeMap::new();
         for event in evidence.instances() {
             let InstanceEventKind::Exited { code, signal, expected: false } = event.kind else { continue };
+            // One that never got ready served nobody; where it was started again (its port was taken meanwhile),
+            // nothing is wrong, and where it was not, the run ended before anything was judged.
+            if !was_ready(evidence, &event.instance) {
+                continue;
+            }
             let how = how_it_ended(code, signal);
             let text = match last_words(evidence, &event.instance) {
                 Some(line) => format!("ended with {how}; its last line: {line}"),
@@ -70,4 +75,11 @@ pub(crate) fn how_it_ended(code: Option<i32>, signal: Option<i32>) -> String {
 fn last_words(evidence: &dyn Evidence, instance: &InstanceId) -> Option<String> {
     let line = evidence.output().iter().rev().find(|line| line.instance == *instance)?;
     Some(line.text.chars().take(200).collect())
+}
+
+fn was_ready(evidence: &dyn Evidence, instance: &InstanceId) -> bool {
+    evidence
+        .instances()
+        .iter()
+        .any(|event| event.instance == *instance && event.kind == InstanceEventKind::Ready)
 }

@@ -244,7 +244,18 @@ impl EvidenceSet {
     pub fn without_void(&self) -> EvidenceSet {
         let mut sound = self.clone();
         let void = |trace: Option<TraceId>| trace.is_some_and(|trace| self.void.contains(&trace));
-        sound.exchanges.retain(|exchange| !void(exchange.trace_id()));
+        // An exchange that lost its trace belongs to the step whose correlation id it carries.
+        let of_void = self.exchanges.iter().filter(|exchange| void(exchange.trace_id()));
+        let steps = self.steps.iter().filter(|step| void(Some(step.trace.trace_id)));
+        let correlated: BTreeSet<&str> = of_void
+            .filter_map(|exchange| exchange.correlation_id.as_deref())
+            .chain(steps.map(|step| step.correlation_id.as_str()))
+            .collect();
+        let is_correlated = |id: &Option<String>| id.as_deref().is_some_and(|id| correlated.contains(id));
+        sound
+            .exchanges
+            .retain(|exchange| !void(exchange.trace_id()) && !is_correlated(&exchange.correlation_id));
+        sound.faults.retain(|fault| !void(fault.rule.matcher.trace_id));
         sound.spans.retain(|span| !void(Some(span.trace_id)));
         sound.logs.retain(|log| !void(log.trace_id));
         sound.steps.retain(|step| !void(Some(step.trace.trace_id)));

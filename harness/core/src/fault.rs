@@ -196,6 +196,13 @@ pub struct FaultRule {
     /// Governs jitter, probability and corruption; ids are random whatever it is.
     #[serde(default)]
     pub seed: u64,
+    /// Whether it shows nothing if it never fires, so that the run is inconclusive then; true unless said.
+    #[serde(default = "yes")]
+    pub must_fire: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How long a rule lives without renewal unless it says otherwise: 10 s.
@@ -232,7 +239,7 @@ pub enum FaultRuleError {
 impl FaultRule {
     /// A rule that applies `action` to what `matcher` says, with the default lease and seed 0.
     pub fn new(id: impl Into<FaultId>, matcher: FaultMatcher, action: FaultAction) -> Self {
-        Self { id: id.into(), matcher, action, lease: default_lease(), seed: 0 }
+        Self { id: id.into(), matcher, action, lease: default_lease(), seed: 0, must_fire: true }
     }
 
     /// Whether the rule can do what it says.

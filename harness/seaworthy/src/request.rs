@@ -215,7 +215,16 @@ impl Request {
         if let Some(body) = self.body {
             request = request.body(body);
         }
-        let answer = request.send().await.map_err(|error| no_answer(chain(&error)))?;
+        let sent = request.send().await;
+        let record = Ask::Record {
+            request: what.clone(),
+            trace: context,
+            correlation_id: correlation_id.clone(),
+            status: sent.as_ref().ok().map(|answer| answer.status().as_u16()),
+            faults: leases.iter().map(|lease| lease.id.clone()).collect(),
+        };
+        self.system.done("note a request", record).await?;
+        let answer = sent.map_err(|error| no_answer(chain(&error)))?;
         let status = answer.status().as_u16();
         let headers = answer
             .headers()
@@ -382,7 +391,8 @@ impl Lease {
             ..FaultMatcher::default()
         };
         let id: FaultId = format!("test-{trace}-{number}").into();
-        let rule = FaultRule::new(id.clone(), matcher, fault.action.clone());
+        let must_fire = fault.must_fire;
+        let rule = FaultRule { must_fire, ..FaultRule::new(id.clone(), matcher, fault.action.clone()) };
         let pause = rule.lease.0 / RENEWALS_PER_LEASE;
         system.done("install a fault", Ask::Install { rule: Box::new(rule) }).await?;
         let renewing = tokio::spawn({

@@ -100,6 +100,8 @@ enum Backend {
 #[derive(Clone)]
 pub struct System {
     backend: Backend,
+    /// Other tests of this process hold it too.
+    shared: bool,
     pub(crate) name: Arc<str>,
     edges: Arc<BTreeMap<EdgeId, SocketAddr>>,
     pub(crate) correlation_header: Arc<str>,
@@ -145,7 +147,7 @@ impl System {
         let file = resolve(path.as_ref())?;
         let cell = SHARED.lock().await.entry(file.clone()).or_default().clone();
         let system = cell.get_or_try_init(|| Self::start_file(file)).await?;
-        Ok(system.clone())
+        Ok(System { shared: true, ..system.clone() })
     }
 
     /// A system of the test's own: ended when the last clone of it is dropped, or by [`System::finish`].
@@ -181,6 +183,7 @@ impl System {
         match backend.ask(Ask::Describe).await? {
             Reply::System { name, edges, correlation_header, patience } => Ok(System {
                 backend,
+                shared: false,
                 name: name.into(),
                 edges: Arc::new(edges.into_iter().collect()),
                 correlation_header: correlation_header.into(),
@@ -273,8 +276,13 @@ impl System {
     /// `seaworthy check` draws, over the requests that the test made.
     ///
     /// # Errors
-    /// The system runs in another process, which goes on with it.
+    /// The system is shared with other tests or runs in another process, which go on with it.
     pub async fn finish(self, judge: Judge) -> Result<Run, Error> {
+        if self.shared {
+            return Err(Error::Usage(
+                "a shared system is not one test's to end; use `System::start`".to_owned(),
+            ));
+        }
         match self.backend {
             Backend::Here { session, handle } => {
                 let finishing = handle.spawn(async move { drive(session, &[], &judge, None, &Silent).await });

@@ -26,6 +26,9 @@ pub use finish::judge_completeness;
 pub use launch::LaunchError;
 pub use start::http_client;
 
+/// How many steps are kept of a session.
+const MOST_STEPS: usize = 100_000;
+
 /// Why a system did not start. Nothing was judged: exit code 2.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -138,7 +141,19 @@ impl Session {
 
     /// Notes how a step went.
     pub fn record(&self, step: StepRecord) {
-        self.inner.steps.lock().unwrap_or_else(PoisonError::into_inner).push(step);
+        let mut steps = self.inner.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        if steps.len() < MOST_STEPS {
+            steps.push(step);
+            return;
+        }
+        drop(steps);
+        self.store().add_loss(Loss {
+            what: "steps".to_owned(),
+            why: "limit reached".to_owned(),
+            count: 1,
+            service: None,
+            harmful: true,
+        });
     }
 
     /// The steps so far.

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use seaworthy_core::completeness::Completeness;
+use seaworthy_core::context::TraceParent;
+use seaworthy_core::evidence::{Purpose, StepRecord};
 use seaworthy_core::exchange::Exchange;
 use seaworthy_core::fault::FaultRule;
 use seaworthy_core::ids::{EdgeId, FaultId, ServiceName, TraceId};
@@ -29,6 +31,8 @@ pub use server::Server;
 pub const SOCKET_VARIABLE: &str = "SEAWORTHY_SOCKET";
 /// No line is longer than this.
 pub const LONGEST_LINE: usize = 64 << 20;
+/// What requests of tests are called where a flow would have its name.
+const TEST: &str = "test";
 /// No request waits for evidence longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
@@ -62,6 +66,19 @@ pub enum Ask {
     Remove {
         /// Which.
         id: FaultId,
+    },
+    /// Note how a request of a test went, so that checks know whose its trace is.
+    Record {
+        /// Its method and path.
+        request: String,
+        /// The context that it carried.
+        trace: TraceParent,
+        /// The correlation id that it carried.
+        correlation_id: String,
+        /// The status of its answer, if it got one.
+        status: Option<u16>,
+        /// The rules that were for it.
+        faults: Vec<FaultId>,
     },
     /// Wait until so many exchanges of a trace have ended on an edge, or a route of it.
     Await {
@@ -175,6 +192,25 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
         Ask::Remove { id } => {
             faults.remove(&id);
             fired(&id).unwrap_or_else(|| unknown(&id))
+        }
+        Ask::Record { request, trace, correlation_id, status, faults } => {
+            let ended = session.clock().now();
+            let sent = session.wire().log().of_trace(trace.trace_id).first().map(|exchange| exchange.started);
+            session.record(StepRecord {
+                flow: TEST.to_owned(),
+                experiment: TEST.to_owned(),
+                step: request,
+                purpose: Purpose::Flow,
+                trace,
+                correlation_id,
+                started: sent.unwrap_or(ended),
+                ended,
+                status,
+                faults,
+                instance_fault: None,
+                failures: Vec::new(),
+            });
+            Reply::Done { fired: 0 }
         }
         Ask::Await { trace_id, on, count, patience } => {
             let within = patience.0.min(LONGEST_WAIT);

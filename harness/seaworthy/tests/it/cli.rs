@@ -56,14 +56,31 @@ fn finding<'r>(report: &'r Value, rule: &str) -> Option<&'r Value> {
 }
 
 #[test]
-fn an_unknown_check_is_refused_with_a_suggestion() {
-    let folder = tempfile::tempdir().unwrap();
-    let (code, _, _) = said(&seaworthy().arg("init").arg(folder.path()).output().unwrap());
-    assert_eq!(code, 0);
+fn an_unknown_rule_or_check_is_refused_with_a_suggestion() {
     let output = seaworthy().args(["explain", "trace.context-losst"]).output().unwrap();
     let (code, stdout, stderr) = said(&output);
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("did you mean `trace.context-lost`?"), "{stderr}");
+    // Before anything is built or started.
+    let output = seaworthy().args(["check", SHOP, "--only", "retires"]).output().unwrap();
+    let (code, stdout, stderr) = said(&output);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("did you mean `retries`?"), "{stderr}");
+}
+
+#[test]
+fn a_run_that_is_cut_short_is_inconclusive_whoever_judges_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = seaworthy()
+        .args(["check", SHOP, "--timeout", "300ms", "--evidence"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let (code, stdout, stderr) = said(&run);
+    assert_eq!(code, 3, "{stdout}{stderr}");
+    assert!(stdout.contains("not done within 300ms"), "{stdout}");
+    let (code, stdout, stderr) = said(&seaworthy().arg("judge").arg(folder.path()).output().unwrap());
+    assert_eq!(code, 3, "{stdout}{stderr}");
 }
 
 #[test]

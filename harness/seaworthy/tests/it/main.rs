@@ -4,6 +4,7 @@ mod arrows;
 mod bad_input;
 mod cli;
 mod dropped;
+mod finished;
 mod joined;
 mod orders;
 mod support;

@@ -25,7 +25,7 @@ pub(in crate::flow) fn rule_of(fault: &StepFault, id: &str, marks: Option<Marks<
         first: fault.first,
         ..FaultMatcher::default()
     };
-    FaultRule::new(id, matcher, fault.action.clone())
+    FaultRule { must_fire: fault.must_fire, ..FaultRule::new(id, matcher, fault.action.clone()) }
 }
 
 /// The rule that holds the first exchange of the request that matches.
