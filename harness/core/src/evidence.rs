@@ -361,6 +361,11 @@ pub enum EvidenceLine {
     Secret(SecretHit),
     /// A loss.
     Loss(Loss),
+    /// The last line: how many lines stand between the first and this.
+    Footer {
+        /// How many.
+        lines: u64,
+    },
     /// A trace that is void.
     Void {
         /// Which.

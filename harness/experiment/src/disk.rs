@@ -47,6 +47,14 @@ pub enum DiskError {
         /// Why.
         reason: String,
     },
+    /// It has not all the lines that were written.
+    #[error(
+        "could not read {path}: lines of it are missing, so nothing can be concluded from it; keep the evidence again"
+    )]
+    Incomplete {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Written by a later major version.
     #[error(
         "could not read {path}: it has evidence format {found}, and this seaworthy reads {SCHEMA_VERSION}; use the version that wrote it"
@@ -96,7 +104,8 @@ pub fn write(
         anchor_unix_nanos,
         finality: evidence.finality,
     };
-    for line in std::iter::once(header).chain(lines(evidence)) {
+    let footer = EvidenceLine::Footer { lines: lines(evidence).count() as u64 };
+    for line in std::iter::once(header).chain(lines(evidence)).chain(std::iter::once(footer)) {
         serde_json::to_writer(&mut out, &line).map_err(std::io::Error::from).map_err(io("write", &path))?;
         out.write_all(b"\n").map_err(io("write", &path))?;
     }
@@ -138,6 +147,7 @@ pub fn read(folder: &Path) -> Result<EvidenceSet, DiskError> {
     let io = |source| DiskError::Io { what: "read", path: path.clone(), source };
     let mut input = BufReader::new(File::open(&path).map_err(io)?);
     let mut text = String::new();
+    let (mut begun, mut kept, mut promised) = (false, 0, None);
     for number in 1.. {
         text.clear();
         let read = input.by_ref().take(LONGEST_LINE).read_line(&mut text).map_err(io)?;
@@ -155,9 +165,17 @@ pub fn read(folder: &Path) -> Result<EvidenceSet, DiskError> {
                     return Err(DiskError::Version { path: path.clone(), found: schema_version });
                 }
                 evidence.finality = finality;
+                begun = true;
             }
-            other => add(&mut evidence, other),
+            EvidenceLine::Footer { lines } => promised = Some(lines),
+            other => {
+                kept += 1;
+                add(&mut evidence, other);
+            }
         }
+    }
+    if !begun || promised != Some(kept) {
+        return Err(DiskError::Incomplete { path });
     }
     evidence.index();
     crate::session::judge_completeness(&mut evidence, &judged.proxies.into_iter().collect());
@@ -191,7 +209,7 @@ fn lines(evidence: &EvidenceSet) -> impl Iterator<Item = EvidenceLine> {
 
 fn add(evidence: &mut EvidenceSet, line: EvidenceLine) {
     match line {
-        EvidenceLine::Header { .. } => {}
+        EvidenceLine::Header { .. } | EvidenceLine::Footer { .. } => {}
         EvidenceLine::Exchange(each) => evidence.exchanges.push(*each),
         EvidenceLine::Span(each) => evidence.spans.push(*each),
         EvidenceLine::Log(each) => evidence.logs.push(*each),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Session;
 
-/// So many waits to the end, one after the other, show that what is missing will not come.
+/// So many waits to the end show that what is missing will not come.
 const FUTILE_WAITS: u32 = 3;
 /// How many export delays a trace gets then.
 const EXPORT_DELAYS: u32 = 5;
@@ -18,14 +18,15 @@ const EXPORT_DELAYS: u32 = 5;
 impl Session {
     /// Waits until the trace is complete, at most `patience`, and says what is missing if it is not.
     ///
-    /// Where [`FUTILE_WAITS`] traces in a row were waited for in vain, the system loses spans for good, and later traces get
+    /// Where [`FUTILE_WAITS`] traces of a planned run were waited for in vain, the system loses spans for good, and later traces get
     /// [`EXPORT_DELAYS`] export delays only: what comes after that still counts, for completeness is worked out anew
     /// when the evidence is final.
     pub async fn complete(&self, trace: TraceId, patience: Duration) -> Completeness {
-        let patience = if self.inner.futile_waits.load(Ordering::Relaxed) < FUTILE_WAITS {
-            patience
-        } else {
+        let futile = self.inner.futile_waits.load(Ordering::Relaxed) >= FUTILE_WAITS;
+        let patience = if futile && self.inner.planned.load(Ordering::Relaxed) {
             patience.min(self.system().telemetry.export_delay.0 * EXPORT_DELAYS)
+        } else {
+            patience
         };
         let deadline = Instant::now() + patience;
         let mut wire = self.wire().log().changes();
@@ -36,7 +37,6 @@ impl Session {
             store.mark_unchanged();
             let state = self.completeness(trace);
             if state.is_complete() {
-                self.inner.futile_waits.store(0, Ordering::Relaxed);
                 return state;
             }
             let change = async {

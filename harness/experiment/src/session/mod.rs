@@ -8,7 +8,7 @@ mod start;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use seaworthy_core::evidence::{Loss, StepRecord};
@@ -83,6 +83,8 @@ struct Inner {
     steps: Mutex<Vec<StepRecord>>,
     void: Mutex<BTreeSet<TraceId>>,
     seed: AtomicU64,
+    /// Whether a plan drives the session: its evidence is judged when it is final.
+    planned: AtomicBool,
     /// How many traces did not become complete in time.
     futile_waits: AtomicU32,
     /// Services of which an instance died without the harness's doing.
@@ -169,6 +171,11 @@ impl Session {
     /// Sets the seed of faults that are installed from now on.
     pub fn set_seed(&self, seed: u64) {
         self.inner.seed.store(seed, Ordering::Relaxed);
+    }
+
+    /// Says that a plan drives the session now, so that its evidence is judged when it is final.
+    pub(crate) fn plan_begins(&self) {
+        self.inner.planned.store(true, Ordering::Relaxed);
     }
 
     /// Notes that flows were given up after `limit`. What they had begun is void, for it was left half done; that

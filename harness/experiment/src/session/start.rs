@@ -76,6 +76,7 @@ impl Session {
                 steps: Mutex::new(Vec::new()),
                 void: Mutex::default(),
                 seed: Default::default(),
+                planned: Default::default(),
                 futile_waits: Default::default(),
                 deaths: watch::Sender::new(Vec::new()),
                 watchers: Mutex::default(),

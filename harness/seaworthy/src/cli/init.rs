@@ -15,7 +15,8 @@ pub(super) fn init(args: &InitArgs) -> Result<ExitCode, Failure> {
     if path.exists() && !args.force {
         return Err(Failure::plain(format!("{} is there already; `--force` overwrites it", path.display())));
     }
-    std::fs::write(&path, FIRST)
+    std::fs::create_dir_all(&args.folder)
+        .and_then(|()| std::fs::write(&path, FIRST))
         .map_err(|error| Failure::plain(format!("could not write {}: {error}", path.display())))?;
     let _ = writeln!(std::io::stdout(), "wrote {}; fill it in, then run `seaworthy check`", path.display());
     Ok(ExitCode::SUCCESS)

@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
         tokio::select! {
             code = run(&args) => code,
             // Whatever was started is dropped on the way out, and ends with it.
-            _ = tokio::signal::ctrl_c(), if interruptible => {
+            () = up::stopped(), if interruptible => {
                 Err(Failure::plain("interrupted; nothing was judged".to_owned()))
             }
         }

@@ -38,9 +38,10 @@ pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failu
     );
     let _ = writeln!(std::io::stdout(), "{text}");
     let mut told = 0;
+    let mut stopped = std::pin::pin!(stopped());
     loop {
         tokio::select! {
-            _ = stopped() => break,
+            () = &mut stopped => break,
             changed = deaths.changed() => {
                 if changed.is_err() {
                     break;
@@ -59,7 +60,7 @@ pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failu
 }
 
 /// Ctrl-C or SIGTERM.
-async fn stopped() {
+pub(super) async fn stopped() {
     let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(term) => term,
         Err(_) => return std::future::pending().await,

@@ -27,3 +27,6 @@ pub(super) fn end_in_order(system: &System) -> Duration {
 pub(super) fn evidence(system: &System) -> Duration {
     system.telemetry.export_delay.0 + system.telemetry.patience.0
 }
+
+/// What a step waits for after an answer that was not the expected one, at most.
+pub(super) const AFTER_WRONG_ANSWER: Duration = Duration::from_secs(1);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::attempt::Attempt;
+use super::deadlines;
 use super::request::{self, Identity};
 use crate::flow::expect::StatusExpect;
 use crate::flow::model::{Awaited, Poll, Wait};
@@ -63,9 +64,12 @@ impl Attempt<'_> {
             return;
         }
         let started = Instant::now();
+        // After a wrong answer what was to follow it will hardly come; it gets a chance, not its whole time.
+        let most = if self.failures.is_empty() { Duration::MAX } else { deadlines::AFTER_WRONG_ANSWER };
         let this = &*self;
         let all = futures_util::future::join_all(waits.iter().enumerate().map(|(index, wait)| async move {
-            let failure = this.wait_for(wait, started + wait.within).await;
+            let within = wait.within.min(most);
+            let failure = this.wait_for(wait, started + within, within).await;
             failure.map(|message| {
                 let pointer = format!("{}/wait-until/{index}", this.pointer);
                 StepFailure { message, location: this.run.flow.source.locate(&pointer), undecided: false }
@@ -84,8 +88,8 @@ impl Attempt<'_> {
         }
     }
 
-    async fn wait_for(&self, wait: &Wait, deadline: Instant) -> Option<String> {
-        let within = HumanDuration(wait.within);
+    async fn wait_for(&self, wait: &Wait, deadline: Instant, within: Duration) -> Option<String> {
+        let (wait_within, within) = (within, HumanDuration(within));
         match &wait.what {
             Awaited::Exchange { on, count, succeeded, status, headers } => {
                 let headers = match self.scope.fill_map(headers) {
@@ -96,7 +100,7 @@ impl Attempt<'_> {
                 self.wait_for_exchanges(&wanted, *count, deadline, within).await
             }
             Awaited::Span(query) => self.wait_for_span(query, deadline, within).await,
-            Awaited::Poll(poll) => self.poll(poll, deadline, wait.within).await,
+            Awaited::Poll(poll) => self.poll(poll, deadline, wait_within).await,
         }
     }
 
