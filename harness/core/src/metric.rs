@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::span::{Attributes, Resource};
 use crate::time::Nanos;
@@ -24,11 +24,13 @@ pub enum MetricValue {
     /// A value now.
     Gauge {
         /// The value.
+        #[serde(deserialize_with = "number")]
         value: f64,
     },
     /// A running sum.
     Sum {
         /// The value.
+        #[serde(deserialize_with = "number")]
         value: f64,
         /// Whether it only grows.
         monotonic: bool,
@@ -66,8 +68,15 @@ pub enum MetricValue {
         /// How many measurements.
         count: u64,
         /// Their sum.
+        #[serde(deserialize_with = "number")]
         sum: f64,
     },
+}
+
+/// JSON has no word for what is not a number, and writes `null`: read back as NaN, so that one odd gauge does not make
+/// a whole run's evidence unreadable.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// One data point of one series.
@@ -89,4 +98,16 @@ pub struct MetricPoint {
     pub resource: Arc<Resource>,
     /// When the receiver got it.
     pub received: Nanos,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gauge_that_is_no_number_can_be_kept_and_read_back() {
+        let text = serde_json::to_string(&MetricValue::Gauge { value: f64::NAN }).unwrap();
+        let MetricValue::Gauge { value } = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        assert!(value.is_nan());
+    }
 }

@@ -248,3 +248,78 @@ fn redact_system(system: &mut System) {
     }
     system.vars.iter_mut().for_each(|(key, value)| redact(key, value));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seaworthy_core::evidence::{Finality, Loss};
+    use seaworthy_core::ids::TraceId;
+    use seaworthy_core::log::{OutputLine, Stream};
+    use seaworthy_core::system::Overrides;
+    use seaworthy_core::time::Nanos;
+
+    fn evidence() -> EvidenceSet {
+        let text = r#"
+version: 1
+name: s
+services:
+  api:
+    process: {command: [api]}
+    ports: {http: http}
+    env: {PORT: "${port.http}", DB_PASSWORD: "hunter2,rest", PLAIN: visible}
+"#;
+        let system = System::parse(text, Path::new("seaworthy.yaml"), &Overrides::default()).unwrap();
+        let mut evidence = EvidenceSet::empty(system);
+        evidence.output.push(OutputLine {
+            service: "api".into(),
+            instance: "api-1".into(),
+            stream: Stream::Stdout,
+            at: Nanos(7),
+            text: "hello".to_owned(),
+            truncated: false,
+        });
+        evidence.losses.push(Loss {
+            what: "spans".to_owned(),
+            why: "store full".to_owned(),
+            count: 3,
+            service: None,
+            harmful: true,
+        });
+        evidence.void.insert(TraceId::random());
+        evidence.finality = Finality::Provisional;
+        evidence.index();
+        evidence
+    }
+
+    #[test]
+    fn evidence_reads_back_as_it_was_and_without_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = evidence();
+        write(folder.path(), &written, &BTreeMap::new(), "run-1", 0).unwrap();
+        let read = read(folder.path()).unwrap();
+        assert_eq!(
+            (&read.output, &read.losses, &read.void),
+            (&written.output, &written.losses, &written.void)
+        );
+        assert_eq!(read.finality, Finality::Provisional);
+        let kept = std::fs::read_to_string(folder.path().join("system.json")).unwrap();
+        assert!(kept.contains("visible") && !kept.contains("hunter2") && !kept.contains(",rest"), "{kept}");
+    }
+
+    #[test]
+    fn evidence_with_a_line_missing_proves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &evidence(), &BTreeMap::new(), "run-1", 0).unwrap();
+        let path = folder.path().join("evidence.jsonl");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        assert!(lines.len() >= 5, "{whole}");
+        for missing in 0..lines.len() {
+            let mut cut = lines.clone();
+            cut.remove(missing);
+            std::fs::write(&path, cut.join("\n")).unwrap();
+            let error = read(folder.path()).unwrap_err();
+            assert!(matches!(error, DiskError::Incomplete { .. }), "line {missing}: {error}");
+        }
+    }
+}

