@@ -141,7 +141,8 @@ fn finding(blame: Blame<'_>, cases: Cases) -> Finding {
         .service(service)
         .edge(edge),
         Blame::InFlight { edge } => {
-            Finding::warning(IN_FLIGHT, format!("{requests} on `{edge}` had not ended when the run did"))
+            // What has not ended may still go wrong: nothing can be concluded of its trace.
+            Finding::undecided(IN_FLIGHT, format!("{requests} on `{edge}` had not ended when the run did"))
                 .hint("give the call a time budget, or wait in the flow for what ends it")
                 .edge(edge)
         }

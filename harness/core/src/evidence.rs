@@ -9,7 +9,7 @@ use crate::context::TraceParent;
 use crate::exchange::Exchange;
 use crate::fault::FaultRecord;
 use crate::finding::Location;
-use crate::ids::{EdgeId, ExchangeId, FaultId, InstanceId, ServiceName, TraceId};
+use crate::ids::{ExchangeId, FaultId, InstanceId, ServiceName, TraceId};
 use crate::instance::{InstanceEvent, InstanceEventKind, InstanceFault};
 use crate::log::{LogRecord, OutputLine};
 use crate::metric::MetricPoint;
@@ -141,11 +141,6 @@ pub trait Evidence {
     /// The spans of a trace.
     fn spans_of(&self, trace: TraceId) -> Vec<&Span>;
 
-    /// The step that started a trace.
-    fn step_of(&self, trace: TraceId) -> Option<&StepRecord> {
-        self.steps().iter().find(|step| step.trace.trace_id == trace)
-    }
-
     /// Whether the harness killed this instance on purpose, so that it could not flush.
     fn was_killed(&self, instance: &InstanceId) -> bool {
         self.instances()
@@ -268,11 +263,6 @@ impl EvidenceSet {
     /// The exchange of this number.
     pub fn exchange(&self, id: ExchangeId) -> Option<&Exchange> {
         self.exchanges.iter().find(|exchange| exchange.id == id)
-    }
-
-    /// The exchanges on edges that `edge` covers.
-    pub fn on_edge<'e>(&'e self, edge: &'e EdgeId) -> impl Iterator<Item = &'e Exchange> {
-        self.exchanges.iter().filter(move |exchange| exchange.edge.is_covered_by(edge))
     }
 }
 

@@ -46,7 +46,7 @@ pub enum StartError {
     Runtime(#[from] RuntimeError),
 }
 
-/// One running copy of a service, and how many there were before it.
+/// One running copy of a service.
 #[derive(Debug, Clone)]
 struct Running {
     instance: InstanceId,
