@@ -19,6 +19,10 @@ pub enum Protocol {
     Grpc,
     /// A protocol switched to by `Upgrade` (WebSocket, say); bytes are tunnelled.
     Upgraded,
+    /// A message that the harness carried from a publisher to one of its subscribers. Its method is `SEND`, its path
+    /// `/` and the routing key; headers are the message's own and its properties'. Status 202: the broker has
+    /// confirmed that the subscriber's side has it; nobody answers a message itself.
+    Message,
 }
 
 /// Header names (lower case) with values, in wire order. Secret values are already replaced by fingerprints.
@@ -205,7 +209,7 @@ impl Exchange {
 
     /// Whether the method changes nothing by RFC 9110 section 9.2.1. gRPC calls are not taken for safe.
     pub fn is_safe(&self) -> bool {
-        self.protocol != Protocol::Grpc
+        !matches!(self.protocol, Protocol::Grpc | Protocol::Message)
             && matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE")
     }
 

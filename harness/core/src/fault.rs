@@ -54,7 +54,7 @@ impl FaultMatcher {
     }
 
     /// Whether it asks anything of a request at all, beyond the edge.
-    fn looks_at_requests(&self) -> bool {
+    pub fn looks_at_requests(&self) -> bool {
         self.is_request_scoped()
             || self.route.is_some()
             || self.nth.is_some()
@@ -137,6 +137,27 @@ pub enum FaultAction {
         /// Bytes per second, at least 1.
         bytes_per_second: u64,
     },
+    /// Messages only: the subscriber gets it this many times more.
+    Duplicate {
+        /// How many more copies, 1 to 100.
+        #[serde(default = "one")]
+        copies: u32,
+    },
+    /// Messages only: the subscriber never gets it; the broker is told that it was delivered.
+    Drop,
+    /// Messages only: later messages of the edge overtake it.
+    Reorder {
+        /// How many, 1 to 10,000; it goes on without them when the rule is released or its lease lapses.
+        #[serde(default = "one")]
+        behind: u32,
+    },
+    /// Messages only: its body is replaced by bytes that are neither JSON nor UTF-8; headers stay.
+    Poison,
+    /// TCP edges only: bytes pass at this rate, in each direction.
+    Throttle {
+        /// Bytes per second, at least 1.
+        bytes_per_second: u64,
+    },
     /// Whole edge only: new connections are refused (accepted and reset at once), open ones are cut.
     Refuse,
     /// Whole edge only: new connections are accepted this much later.
@@ -158,6 +179,11 @@ impl FaultAction {
             FaultAction::Truncate { .. } => "truncate",
             FaultAction::Corrupt { .. } => "corrupt",
             FaultAction::SlowBody { .. } => "slow-body",
+            FaultAction::Duplicate { .. } => "duplicate",
+            FaultAction::Drop => "drop",
+            FaultAction::Reorder { .. } => "reorder",
+            FaultAction::Poison => "poison",
+            FaultAction::Throttle { .. } => "throttle",
             FaultAction::Refuse => "refuse",
             FaultAction::ConnectDelay { .. } => "connect-delay",
         }
@@ -165,7 +191,42 @@ impl FaultAction {
 
     /// Whether it is about connections and therefore about a whole edge.
     pub fn is_edge_wide(&self) -> bool {
-        matches!(self, FaultAction::Refuse | FaultAction::ConnectDelay { .. })
+        matches!(self, FaultAction::Refuse | FaultAction::ConnectDelay { .. } | FaultAction::Throttle { .. })
+    }
+
+    /// Whether it can be done to messages: some faults can only be done to them, some to requests as well.
+    pub fn suits_messages(&self) -> bool {
+        self.is_for_messages()
+            || matches!(
+                self,
+                FaultAction::Delay { .. }
+                    | FaultAction::Stall { when: When::Before, .. }
+                    | FaultAction::Hold { when: When::Before }
+            )
+    }
+
+    /// Whether it is about messages and nothing else.
+    pub fn is_for_messages(&self) -> bool {
+        matches!(
+            self,
+            FaultAction::Duplicate { .. }
+                | FaultAction::Drop
+                | FaultAction::Reorder { .. }
+                | FaultAction::Poison
+        )
+    }
+
+    /// Whether it can be done to connections whose bytes are not understood. Its matcher names the edge and nothing
+    /// of a request then.
+    pub fn suits_bytes(&self) -> bool {
+        self.is_edge_wide()
+            || matches!(
+                self,
+                FaultAction::Delay { .. }
+                    | FaultAction::Stall { .. }
+                    | FaultAction::Hold { .. }
+                    | FaultAction::Reset { .. }
+            )
     }
 
     /// Whether a consumer sees it as a failure of its provider, so that it can trip a breaker.
@@ -174,7 +235,9 @@ impl FaultAction {
             FaultAction::Abort { status, grpc_status, .. } => {
                 grpc_status.is_some() || status.is_none_or(|status| status >= 500 || status == 429)
             }
-            FaultAction::Delay { .. } | FaultAction::SlowBody { .. } => false,
+            FaultAction::Delay { .. } | FaultAction::SlowBody { .. } | FaultAction::Throttle { .. } => false,
+            // Nobody waits for the answer to a message.
+            action if action.is_for_messages() => false,
             _ => true,
         }
     }
@@ -205,6 +268,10 @@ fn yes() -> bool {
     true
 }
 
+fn one() -> u32 {
+    1
+}
+
 /// How long a rule lives without renewal unless it says otherwise: 10 s.
 pub fn default_lease() -> HumanDuration {
     HumanDuration::millis(10_000)
@@ -228,6 +295,24 @@ pub enum FaultRuleError {
     /// `nth: 0`, `first: 0`, a rate or distance of 0, a lease of 0.
     #[error("`{0}` must be at least 1")]
     Zero(&'static str),
+    /// More copies or messages than a rule may ask for.
+    #[error("`{0}` must be at most {1}")]
+    TooLarge(&'static str, u32),
+    /// A matcher that looks at requests, for an edge whose bytes are not understood.
+    #[error(
+        "`{0}` carries bytes, of which no requests are known, so a rule for it can name the edge and nothing of a request"
+    )]
+    NoRequests(EdgeId),
+    /// An action that cannot be done to what the edge carries.
+    #[error("`{kind}` cannot be done to {carried}, and these are what `{edge}` carries")]
+    Unsuited {
+        /// The action's kind.
+        kind: &'static str,
+        /// What the edge carries: `requests`, `bytes` or `messages`.
+        carried: &'static str,
+        /// The edge.
+        edge: EdgeId,
+    },
     /// Another rule of this id stands.
     #[error("a fault rule `{0}` stands already; ids are unique among the rules installed")]
     Taken(FaultId),
@@ -264,11 +349,27 @@ impl FaultRule {
             ("first", self.matcher.first == Some(0)),
             ("lease", self.lease.0.is_zero()),
             ("every-bytes", matches!(self.action, FaultAction::Corrupt { every_bytes: 0 })),
-            ("bytes-per-second", matches!(self.action, FaultAction::SlowBody { bytes_per_second: 0 })),
+            (
+                "bytes-per-second",
+                matches!(
+                    self.action,
+                    FaultAction::SlowBody { bytes_per_second: 0 }
+                        | FaultAction::Throttle { bytes_per_second: 0 }
+                ),
+            ),
+            ("copies", matches!(self.action, FaultAction::Duplicate { copies: 0 })),
+            ("behind", matches!(self.action, FaultAction::Reorder { behind: 0 })),
         ] {
             if zero {
                 return Err(FaultRuleError::Zero(name));
             }
+        }
+        match self.action {
+            FaultAction::Duplicate { copies: 101.. } => return Err(FaultRuleError::TooLarge("copies", 100)),
+            FaultAction::Reorder { behind: 10_001.. } => {
+                return Err(FaultRuleError::TooLarge("behind", 10_000));
+            }
+            _ => {}
         }
         if let FaultAction::Abort { status, grpc_status, .. } = &self.action {
             let fits = match (status, grpc_status) {

@@ -6,7 +6,32 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use super::image::{Build, BuildDetails};
 use super::model::{Call, Process};
+
+impl<'de> Deserialize<'de> for Build {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BuildForms)
+    }
+}
+
+struct BuildForms;
+
+impl<'de> Visitor<'de> for BuildForms {
+    type Value = Build;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a folder with a Dockerfile, or `{context: FOLDER, args: {…}, cargo: BIN}`")
+    }
+
+    fn visit_str<E: de::Error>(self, folder: &str) -> Result<Build, E> {
+        Ok(Build::Folder(folder.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Build, A::Error> {
+        BuildDetails::deserialize(de::value::MapAccessDeserializer::new(map)).map(Build::Detailed)
+    }
+}
 
 impl<'de> Deserialize<'de> for Process {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -51,7 +76,7 @@ impl<'de> Visitor<'de> for CallForms {
     type Value = Call;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a variable, or `{env: NAME, value: \"${url}\"}`")
+        f.write_str("the name of a variable, `{env: NAME, value: \"${url}\"}` or `{broker: NAME}`")
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Call, E> {
@@ -63,13 +88,22 @@ impl<'de> Visitor<'de> for CallForms {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Call, A::Error> {
-        let (mut env, mut value) = (None, None);
+        let (mut env, mut value, mut broker) = (None::<String>, None::<String>, None::<String>);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "env" => env = Some(map.next_value()?),
                 "value" => value = Some(map.next_value()?),
-                other => return Err(de::Error::unknown_field(other, &["env", "value"])),
+                "broker" => broker = Some(map.next_value()?),
+                other => return Err(de::Error::unknown_field(other, &["env", "value", "broker"])),
             }
+        }
+        if let Some(broker) = broker {
+            if env.is_some() || value.is_some() {
+                return Err(de::Error::custom(
+                    "messages over a broker have no address: remove `env` and `value`",
+                ));
+            }
+            return Ok(Call::Broker { broker });
         }
         let env = env.ok_or_else(|| de::Error::missing_field("env"))?;
         Ok(Call::Template { env, value: value.ok_or_else(|| de::Error::missing_field("value"))? })

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `${port.NAME}` | the number of this service's own port of that name |
 //! | `${edge.ID.url}`, `.host`, `.port` | where this service's edge to `ID` is reached: `provider`, `provider.port` or the full edge id |
+//! | `${broker.NAME.in}`, `.out` | the exchange that this service publishes to, or binds its queues to, at the broker `NAME` |
 //! | `${env.NAME}`, `${env.NAME:-default}` | a variable of the environment that the harness was started in |
 //! | `${url}`, `${host}`, `${port}` | in the value of a call only: the address of that call's edge |
 //!
@@ -29,6 +30,13 @@ pub enum Placeholder {
         /// Which part.
         part: AddressPart,
     },
+    /// An exchange of this service's own at a broker.
+    Broker {
+        /// The broker's name in the system file.
+        name: String,
+        /// Which of the two.
+        side: BrokerSide,
+    },
     /// A variable of the harness's own environment.
     Env {
         /// Its name.
@@ -38,6 +46,25 @@ pub enum Placeholder {
     },
     /// A part of the address of the call in whose value this stands.
     Call(AddressPart),
+}
+
+/// On which side of the harness a service stands at a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BrokerSide {
+    /// It publishes: messages come in.
+    In,
+    /// It subscribes: messages go out.
+    Out,
+}
+
+impl BrokerSide {
+    /// The side's name in a placeholder.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BrokerSide::In => "in",
+            BrokerSide::Out => "out",
+        }
+    }
 }
 
 /// A part of an address.
@@ -63,12 +90,12 @@ impl AddressPart {
         }
     }
 
-    /// This part of an address; the URL is of scheme `http`.
-    pub fn of(self, address: std::net::SocketAddr) -> String {
+    /// This part of the address of a port on a host; the URL is of scheme `http`.
+    pub fn of(self, host: &str, port: u16) -> String {
         match self {
-            AddressPart::Url => format!("http://{address}"),
-            AddressPart::Host => address.ip().to_string(),
-            AddressPart::Port => address.port().to_string(),
+            AddressPart::Url => format!("http://{host}:{port}"),
+            AddressPart::Host => host.to_owned(),
+            AddressPart::Port => port.to_string(),
         }
     }
 
@@ -82,6 +109,7 @@ impl fmt::Display for Placeholder {
         match self {
             Placeholder::Port(name) => write!(f, "${{port.{name}}}"),
             Placeholder::Edge { id, part } => write!(f, "${{edge.{id}.{}}}", part.as_str()),
+            Placeholder::Broker { name, side } => write!(f, "${{broker.{name}.{}}}", side.as_str()),
             Placeholder::Env { name, default: None } => write!(f, "${{env.{name}}}"),
             Placeholder::Env { name, default: Some(default) } => write!(f, "${{env.{name}:-{default}}}"),
             Placeholder::Call(part) => write!(f, "${{{}}}", part.as_str()),
@@ -126,7 +154,7 @@ impl InterpolateError {
                 format!("did you mean `{suggestion}`? For a literal `${{`, write `$${{`")
             }
             InterpolateError::Unknown { .. } => "known are `${port.NAME}`, `${edge.PROVIDER.url}` (also \
-                 `.host`, `.port`) and `${env.NAME:-default}`; for a literal `${`, write `$${`"
+                 `.host`, `.port`), `${broker.NAME.in}` (also `.out`) and `${env.NAME:-default}`; for a literal `${`, write `$${`"
                 .to_owned(),
             InterpolateError::NoValue(Placeholder::Env { name, .. }) => {
                 format!("set the variable `{name}`, or give a default: `${{env.{name}:-default}}`")
@@ -246,6 +274,11 @@ fn read(inner: &str) -> Option<Placeholder> {
             let part = AddressPart::named(part)?;
             (!id.trim().is_empty()).then(|| Placeholder::Edge { id: id.trim().to_owned(), part })
         }
+        "broker" => {
+            let (name, side) = name.rsplit_once('.')?;
+            let side = [BrokerSide::In, BrokerSide::Out].into_iter().find(|known| known.as_str() == side)?;
+            (!name.is_empty()).then(|| Placeholder::Broker { name: name.to_owned(), side })
+        }
         "env" => {
             let (name, default) = match name.split_once(":-") {
                 Some((name, default)) => (name, Some(default.to_owned())),
@@ -262,7 +295,8 @@ fn read(inner: &str) -> Option<Placeholder> {
 fn unknown(inner: &str, offset: usize) -> InterpolateError {
     let text: String = inner.chars().take(80).collect();
     let suggestion = match inner.split_once('.') {
-        Some((kind, name)) => match suggest::closest(kind, ["port", "edge", "env"]) {
+        Some((kind, name)) => match suggest::closest(kind, ["port", "edge", "broker", "env"]) {
+            Some("broker") => Some(format!("${{broker.{}.in}}", name.split('.').next().unwrap_or_default())),
             Some("edge") if AddressPart::named(name.rsplit('.').next().unwrap_or_default()).is_none() => {
                 Some(format!("${{edge.{name}.url}}"))
             }

@@ -57,6 +57,7 @@ impl System {
         // Read once as written: what another runtime's overlay says must make sense too.
         tree.read::<System>().map_err(wrong)?;
         overlay::lay(&mut tree, overrides.on).map_err(wrong)?;
+        overlay::leave_out(&mut tree, overrides.on);
         let mut system: System = tree.read().map_err(wrong)?;
         system.places = Places::of(&tree, &source);
         system.file = file.to_owned();

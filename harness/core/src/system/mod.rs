@@ -38,11 +38,13 @@ pub mod document;
 mod error;
 mod facts;
 mod forms;
+mod image;
 pub mod interpolate;
 mod load;
 mod locate;
 mod model;
 mod overlay;
+mod port;
 mod schema;
 pub mod suggest;
 mod validate;
@@ -52,10 +54,12 @@ pub use facts::{
     Breaker, CheckSettings, Correlation, CustomCheck, Events, Expect, Facts, Protected, Retries, Saga,
     SagaStep, Thresholds,
 };
+pub use image::{Build, BuildDetails};
 pub use load::{FILE_LIMIT, FILE_NAME, Overrides, VERSION};
 pub use locate::Places;
 pub use model::{
-    Call, Health, Ingress, LogFormat, PortProtocol, Process, RunKind, Service, System, Telemetry,
+    Attach, Broker, Call, Health, Ingress, LogFormat, Process, RunKind, Service, System, Telemetry,
     TelemetryMode,
 };
+pub use port::{Port, PortError, PortProtocol};
 pub use schema::json_schema;

@@ -1,13 +1,16 @@
 //! The model of `seaworthy.yaml`, version 1: services, ports, calls, ingress.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{CheckSettings, Facts};
+use super::image::Build;
 use super::locate::Places;
+use super::port::{Port, PortProtocol};
 use crate::ids::{EdgeId, ServiceName};
 use crate::time::HumanDuration;
 
@@ -24,6 +27,12 @@ pub struct System {
     /// Where the world comes in.
     #[serde(default)]
     pub ingress: BTreeMap<ServiceName, Ingress>,
+    /// Message brokers by name: services of the system that carry messages between the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub brokers: BTreeMap<String, Broker>,
+    /// Where proxies and receiver listen when the system runs already and was told their addresses beforehand.
+    #[serde(default)]
+    pub attach: Attach,
     /// Flow files: paths relative to the system file; `*` stands for any file name part.
     #[serde(default)]
     pub flows: Vec<String>,
@@ -79,15 +88,25 @@ pub struct Service {
     /// Run it as a container from this image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Build the image from this folder (with a Dockerfile) first.
+    /// Build the image from this folder (with a Dockerfile) when `image` is not given, or is neither on this
+    /// machine nor to be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build: Option<String>,
+    pub build: Option<Build>,
+    /// What is run in the container in place of the image's own command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Folders of the container that outlive an instance and end with the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+    /// It is there on these runtimes only; elsewhere it is left out, and so are calls to it. All unless said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<RunKind>,
     /// It runs already, here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Its ports by name, with what is spoken there.
+    /// Its ports by name, with what is spoken there, and the number where it is fixed: `http`, `5432/tcp`.
     #[serde(default)]
-    pub ports: BTreeMap<String, PortProtocol>,
+    pub ports: BTreeMap<String, Port>,
     /// Its environment. Besides PATH it gets this, the calls' variables and OpenTelemetry's, and nothing else.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -132,7 +151,7 @@ impl Service {
         if let Some(port) = &self.health.port {
             return Some(port);
         }
-        let speaks_http = |(_, protocol): &(&String, &PortProtocol)| **protocol == PortProtocol::Http;
+        let speaks_http = |(_, port): &(&String, &Port)| port.protocol == PortProtocol::Http;
         let named = self.ports.get_key_value("http").filter(speaks_http);
         let mut http = self.ports.iter().filter(speaks_http);
         match (named, http.next(), http.next()) {
@@ -157,18 +176,6 @@ pub enum RunKind {
     Attach,
 }
 
-/// What is spoken on a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PortProtocol {
-    /// HTTP/1.1 or HTTP/2 over cleartext.
-    Http,
-    /// gRPC over cleartext HTTP/2.
-    Grpc,
-    /// Bytes.
-    Tcp,
-}
-
 /// The variable that gets an edge's URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -182,8 +189,47 @@ pub enum Call {
         /// Its value.
         value: String,
     },
+    /// No request, but messages: they go over this broker, and the harness carries them.
+    Broker {
+        /// The broker's name.
+        broker: String,
+    },
     /// No variable: the edge is configured by `${edge.ID.url}` elsewhere.
     None(()),
+}
+
+/// A message broker: RabbitMQ, or another that speaks AMQP 0-9-1.
+///
+/// The harness stands between: a publisher publishes to the exchange `${broker.NAME.in}`, a subscriber binds its queue
+/// to the exchange `${broker.NAME.out}`, and the harness moves each message from one to the other. Both are durable
+/// topic exchanges of that service's own, which the harness declares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Broker {
+    /// The service that it is.
+    pub service: ServiceName,
+    /// On which of its ports; the only one unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// How the harness reaches it: `amqp://USER:PASSWORD@${host}:${port}/VHOST`.
+    pub url: String,
+    /// The exchanges to which subscribers' messages go that could not be handled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dead_letters: BTreeMap<ServiceName, String>,
+}
+
+/// Where proxies and receiver listen when the system runs already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Attach {
+    /// The receiver's address, to which the services' `OTEL_EXPORTER_OTLP_ENDPOINT` points: `127.0.0.1:4318`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub receiver: Option<SocketAddr>,
+    /// Each proxy's address, which the edge's consumer was told in place of its provider's. An edge that is not here
+    /// gets a free port, and nothing passes there before its consumer is told.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub edges: BTreeMap<EdgeId, SocketAddr>,
 }
 
 /// How to ask a service whether it is well.
@@ -303,6 +349,30 @@ impl System {
             Err(_) => format!("{consumer} -> {id}").parse().ok()?,
         };
         Some(self.edge(edge.consumer.as_str(), edge.provider.as_str(), edge.port.as_deref()))
+    }
+
+    /// The edges on which messages go over a broker: the edge with the broker's name.
+    pub fn message_edges(&self) -> BTreeMap<EdgeId, &str> {
+        let mut edges = BTreeMap::new();
+        for (consumer, service) in &self.services {
+            for (target, call) in &service.calls {
+                if let Call::Broker { broker } = call {
+                    let (provider, port) = match target.split_once('.') {
+                        Some((provider, port)) => (provider, Some(port)),
+                        None => (target.as_str(), None),
+                    };
+                    edges.insert(self.edge(consumer.as_str(), provider, port), broker.as_str());
+                }
+            }
+        }
+        edges
+    }
+
+    /// What is spoken at the provider's end of an edge; `None` where the edge names no port of a service.
+    pub fn protocol(&self, edge: &EdgeId) -> Option<PortProtocol> {
+        let service = self.services.get(&edge.provider)?;
+        let port = edge.port.as_deref().or_else(|| service.only_port())?;
+        Some(service.ports.get(port)?.protocol)
     }
 
     /// The canonical edges that a pattern (with or without port) covers.

@@ -1,4 +1,4 @@
-//! `on:` overlays: what is different about a service on one runtime.
+//! What differs between runtimes: `on:` overlays of a service, and services that are there on some runtimes `only`.
 
 use super::document::{Misfit, Node, Value};
 use super::model::RunKind;
@@ -59,6 +59,54 @@ fn merge(service: &mut Node, overlay: &Node) {
                 _ if MERGED.contains(&over.key.as_str()) && over.value.is_nothing() => {}
                 _ => *entry = over.clone(),
             },
+        }
+    }
+}
+
+/// Leaves out the services that are not there on the runtime `on`, with the calls to them, the waits for them, and the
+/// brokers that they are. The budgets and other facts of those calls go with them.
+pub(super) fn leave_out(document: &mut Node, on: RunKind) {
+    let Some(Value::Map(services)) = child(document, "services").map(|services| &mut services.value) else {
+        return;
+    };
+    let absent = |service: &Node| {
+        let only = service.entry("only").map(|entry| entry.value.items().unwrap_or_default());
+        only.is_some_and(|only| {
+            !only.is_empty() && !only.iter().any(|item| item.text().is_some_and(|text| text == on.as_str()))
+        })
+    };
+    let gone: Vec<String> =
+        services.iter().filter(|service| absent(&service.value)).map(|service| service.key.clone()).collect();
+    if gone.is_empty() {
+        return;
+    }
+    let is_gone = |name: &str| gone.iter().any(|gone| gone == name);
+    services.retain(|service| !is_gone(&service.key));
+    for service in services {
+        if let Some(Value::Map(calls)) = child(&mut service.value, "calls").map(|calls| &mut calls.value) {
+            calls.retain(|call| !is_gone(call.key.split('.').next().unwrap_or_default()));
+        }
+        if let Some(Value::List(after)) = child(&mut service.value, "after").map(|after| &mut after.value) {
+            after.retain(|other| !other.text().is_some_and(is_gone));
+        }
+    }
+    if let Some(Value::Map(brokers)) = child(document, "brokers").map(|brokers| &mut brokers.value) {
+        brokers.retain(|broker| {
+            let service = broker.value.entry("service").and_then(|entry| entry.value.text());
+            !service.is_some_and(is_gone)
+        });
+    }
+    if let Some(Value::Map(ingress)) = child(document, "ingress").map(|ingress| &mut ingress.value) {
+        ingress.retain(|entry| !is_gone(&entry.key));
+    }
+    let Some(facts) = child(document, "facts") else { return };
+    for fact in ["budgets", "events", "breakers"] {
+        if let Some(Value::Map(edges)) = child(facts, fact).map(|edges| &mut edges.value) {
+            edges.retain(|edge| {
+                let mut ends =
+                    edge.key.split("->").map(|end| end.trim().split('.').next().unwrap_or_default());
+                !ends.any(is_gone)
+            });
         }
     }
 }

@@ -8,9 +8,7 @@ use seaworthy_core::system::interpolate::{
 fn values(placeholder: &Placeholder) -> Option<String> {
     match placeholder {
         Placeholder::Port(name) if name == "http" => Some("4000".to_owned()),
-        Placeholder::Edge { id, part } if id == "payments" => {
-            Some(part.of("127.0.0.1:5000".parse().unwrap()))
-        }
+        Placeholder::Edge { id, part } if id == "payments" => Some(part.of("127.0.0.1", 5000)),
         Placeholder::Edge { id, part: AddressPart::Port } if id == "orders -> inventory.grpc" => {
             Some("6000".to_owned())
         }

@@ -45,7 +45,7 @@ fn maps_are_added_to_and_other_keys_replaced() {
     let env: Vec<(&str, &str)> =
         orders.env.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(env, [("DIR", "."), ("EXTRA", "1"), ("LEVEL", "debug"), ("PORT", "${port.http}")]);
-    assert_eq!(orders.ports["metrics"], PortProtocol::Http);
+    assert_eq!(orders.ports["metrics"], PortProtocol::Http.into());
     assert_eq!(
         (orders.health.ready.as_deref(), orders.health.port.as_deref()),
         (Some("/ready"), Some("metrics"))

@@ -120,7 +120,7 @@ prop_compose! {
             logs,
             health: Health { deadline: deadline.map(HumanDuration::millis), ..Health::default() },
             on: if overlay { BTreeMap::from([(RunKind::Docker, Box::new(docker))]) } else { BTreeMap::new() },
-            ports,
+            ports: ports.into_iter().map(|(name, protocol)| (name, protocol.into())).collect(),
             ..Service::default()
         };
         (service, called.into_iter().collect(), form)

@@ -24,7 +24,7 @@ fn a_system_is_read_as_it_is_written() {
     let orders = &system.services["orders"];
     assert_eq!(orders.process, Some(Process::Cargo { cargo: "shop-orders".to_owned() }));
     assert_eq!(orders.calls["payments"], Call::Env("PAYMENTS_URL".to_owned()));
-    assert_eq!(orders.ports["http"], PortProtocol::Http);
+    assert_eq!(orders.ports["http"], PortProtocol::Http.into());
     let edges: Vec<String> = system.edges().iter().map(ToString::to_string).collect();
     assert_eq!(edges, ["ingress -> orders", "orders -> inventory.grpc", "orders -> payments"]);
     let named = |id: &str| system.edge_named(&"orders".into(), id).map(|edge| edge.to_string());

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Review;
-use crate::ids::{EdgeId, ServiceName};
-use crate::system::model::Service;
+use crate::ids::{EdgeId, PROBE, ServiceName, is_name};
+use crate::system::interpolate::Template;
+use crate::system::model::{Call, Service};
 
 pub(super) fn review(review: &mut Review<'_>) {
     calls(review);
+    brokers(review);
+    attached(review);
     ingress(review);
     order(review);
 }
@@ -15,7 +18,7 @@ pub(super) fn review(review: &mut Review<'_>) {
 fn calls(review: &mut Review<'_>) {
     for (name, service) in review.services() {
         let mut edges: BTreeMap<EdgeId, &str> = BTreeMap::new();
-        for target in service.calls.keys() {
+        for (target, call) in &service.calls {
             let path = ["services", name, "calls", target];
             let (provider, port) = match target.split_once('.') {
                 Some((provider, port)) => (provider, Some(port)),
@@ -26,7 +29,13 @@ fn calls(review: &mut Review<'_>) {
                 review.key(&path, format!("there is no service `{provider}`"), review.meant(provider, known));
                 continue;
             };
-            if let Some((message, help)) = port_mistake(review, provider, called, port) {
+            if let Call::Broker { broker } = call {
+                if !review.system.brokers.contains_key(broker) {
+                    let known = review.system.brokers.keys().map(String::as_str);
+                    let help = review.meant(broker, known);
+                    review.value(&path, format!("there is no broker `{broker}`"), help);
+                }
+            } else if let Some((message, help)) = port_mistake(review, provider, called, port) {
                 review.key(&path, message, help);
                 continue;
             }
@@ -36,6 +45,82 @@ fn calls(review: &mut Review<'_>) {
                 review.key(&path, message, "keep one of the two".to_owned());
             }
         }
+    }
+}
+
+/// Each broker is a service, on a port of it, and its subscribers are services.
+fn brokers(review: &mut Review<'_>) {
+    for (name, broker) in &review.system.brokers {
+        let at = |key| ["brokers", name.as_str(), key];
+        let known = review.system.services.keys().map(ServiceName::as_str);
+        if !is_name(name) {
+            let help = "use letters, digits, `-` and `_`, starting with a letter".to_owned();
+            review.key(&["brokers", name], format!("`{name}` cannot name a broker"), help);
+        }
+        match review.system.services.get(&broker.service) {
+            None => {
+                let help = review.meant(broker.service.as_str(), known.clone());
+                review.value(&at("service"), format!("there is no service `{}`", broker.service), help);
+            }
+            Some(service) => {
+                let mistake = port_mistake(review, broker.service.as_str(), service, broker.port.as_deref());
+                if let Some((message, help)) = mistake {
+                    let key = if broker.port.is_some() { "port" } else { "service" };
+                    review.value(&at(key), message, help);
+                }
+            }
+        }
+        if !broker.url.starts_with("amqp://") {
+            let help = "write `amqp://USER:PASSWORD@${host}:${port}`".to_owned();
+            review.value(&at("url"), "this is not the address of a broker that speaks AMQP", help);
+        } else if let Err(error) = broker.url.parse::<Template>() {
+            review.value(&at("url"), error.to_string(), error.help());
+        }
+        for (subscriber, exchange) in &broker.dead_letters {
+            let path = ["brokers", name.as_str(), "dead-letters", subscriber.as_str()];
+            if !review.system.services.contains_key(subscriber) {
+                let help = review.meant(subscriber.as_str(), known.clone());
+                review.key(&path, format!("there is no service `{subscriber}`"), help);
+            }
+            // AMQP 0-9-1: a short string of at most 255 bytes.
+            if exchange.is_empty() || exchange.len() > 255 {
+                let help = "name the exchange to which its failed messages go".to_owned();
+                review.value(&path, "this cannot name an exchange", help);
+            }
+        }
+    }
+}
+
+/// Addresses that were fixed for proxies are those of declared edges, and no two are the same.
+fn attached(review: &mut Review<'_>) {
+    let mut taken: BTreeMap<std::net::SocketAddr, String> = BTreeMap::new();
+    if let Some(receiver) = review.system.attach.receiver {
+        taken.insert(receiver, "the receiver".to_owned());
+        loopback(review, &["attach", "receiver"], receiver);
+    }
+    for (edge, address) in &review.system.attach.edges {
+        let shown = edge.to_string();
+        let path = ["attach", "edges", &shown];
+        if !review.edges.contains(edge) && edge.consumer.as_str() != PROBE {
+            let known: Vec<String> = review.edges.iter().map(ToString::to_string).collect();
+            let help = review.meant(&shown, known.iter().map(String::as_str));
+            review.key(&path, format!("there is no edge `{edge}`"), help);
+        }
+        if let Some(other) = taken.insert(*address, format!("`{edge}`")) {
+            let help = "give each an address of its own".to_owned();
+            review.value(&path, format!("{address} is the address of {other} too"), help);
+        }
+        loopback(review, &path, *address);
+    }
+}
+
+fn loopback(review: &mut Review<'_>, path: &[&str], address: std::net::SocketAddr) {
+    if address.ip().is_unspecified() {
+        let help = "write the address on which the services reach it, `127.0.0.1` say".to_owned();
+        review.value(path, format!("{address} would listen to the whole network"), help);
+    } else if address.port() == 0 {
+        let help = "write the number that the services were told".to_owned();
+        review.value(path, format!("{address} is no fixed address"), help);
     }
 }
 

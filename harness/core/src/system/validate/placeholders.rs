@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Review;
-use crate::system::interpolate::{AddressPart, Placeholder, Template};
+use crate::system::interpolate::{AddressPart, BrokerSide, Placeholder, Template};
 use crate::system::model::{Call, Process, RunKind, Service};
 
 pub(super) fn review(review: &mut Review<'_>) {
@@ -29,7 +29,10 @@ pub(super) fn review(review: &mut Review<'_>) {
             }
         }
         if review.on == RunKind::Process && service.process.is_some() {
-            for port in service.ports.keys().filter(|port| !ports.contains(*port)) {
+            let told = |port: &&String| {
+                !ports.contains(*port) && service.ports.get(*port).is_some_and(|port| port.number.is_none())
+            };
+            for port in service.ports.keys().filter(told) {
                 let message = format!(
                     "nothing tells `{name}` the number of its port `{port}`, which is chosen anew for each start"
                 );
@@ -39,6 +42,42 @@ pub(super) fn review(review: &mut Review<'_>) {
                 review.key(&["services", name, "ports", port], message, help);
             }
         }
+    }
+}
+
+/// A service that names its exchange at a broker publishes or subscribes there.
+fn broker_side(
+    review: &mut Review<'_>,
+    name: &str,
+    path: &[&str],
+    shown: &str,
+    broker: &str,
+    side: BrokerSide,
+) {
+    if !review.system.brokers.contains_key(broker) {
+        let known = review.system.brokers.keys().map(String::as_str);
+        let help = review.meant(broker, known).unwrap_or_else(|| {
+            format!(
+                "declare it: `brokers: {{{broker}: {{service: …, url: \"amqp://${{host}}:${{port}}\"}}}}`"
+            )
+        });
+        review.text(path, shown, format!("there is no broker `{broker}`"), help);
+        return;
+    }
+    let mut edges = review.system.message_edges().into_iter().filter(|(_, over)| *over == broker);
+    let (takes_part, help) = match side {
+        BrokerSide::In => (
+            edges.any(|(edge, _)| edge.consumer.as_str() == name),
+            format!("declare who gets them: `calls: {{SUBSCRIBER: {{broker: {broker}}}}}` in `{name}`"),
+        ),
+        BrokerSide::Out => (
+            edges.any(|(edge, _)| edge.provider.as_str() == name),
+            format!("declare it where they come from: `calls: {{{name}: {{broker: {broker}}}}}`"),
+        ),
+    };
+    if !takes_part {
+        let does = if side == BrokerSide::In { "publishes nothing to" } else { "gets no messages from" };
+        review.text(path, shown, format!("`{name}` {does} `{broker}`"), help);
     }
 }
 
@@ -94,6 +133,9 @@ fn text(
                     ),
                 };
                 review.text(path, &shown, format!("`{shown}` has no meaning here"), help);
+            }
+            Placeholder::Broker { name: broker, side } => {
+                broker_side(review, name, path, &shown, broker, *side);
             }
             Placeholder::Call(_) | Placeholder::Env { .. } => {}
         }

@@ -5,7 +5,8 @@ use std::path::{Component, Path};
 use super::settings::above_zero;
 use super::{Review, is_variable};
 use crate::ids::{INGRESS, PROBE, is_name};
-use crate::system::model::{Call, PortProtocol, Process, RunKind, Service};
+use crate::system::model::{Call, Process, RunKind, Service};
+use crate::system::port::{Port, PortProtocol};
 
 const NAME_RULE: &str = "use letters, digits, `-` and `_`, starting with a letter";
 
@@ -61,9 +62,28 @@ fn run(review: &mut Review<'_>, name: &str, service: &Service) {
         }
         _ => {}
     }
-    for (key, value) in [("image", &service.image), ("build", &service.build)] {
-        if value.as_ref().is_some_and(|value| !named(value)) {
-            review.value(&["services", name, key], format!("`{key}` is empty"), None);
+    if service.image.as_ref().is_some_and(|image| !named(image)) {
+        review.value(&["services", name, "image"], "`image` is empty", None);
+    }
+    if let Some(build) = &service.build {
+        let details = build.details();
+        if !named(&details.context) {
+            let help = "name the folder with the Dockerfile".to_owned();
+            review.value(&["services", name, "build"], "`build` names no folder", help);
+        }
+        if details.cargo.as_ref().is_some_and(|cargo| !named(cargo)) {
+            review.value(&["services", name, "build", "cargo"], "this names no binary", None);
+        }
+    }
+    for (index, volume) in service.volumes.iter().enumerate() {
+        let parts = Path::new(volume).components().skip(1);
+        let plain = volume.starts_with('/')
+            && parts.clone().count() > 0
+            && parts.clone().all(|part| matches!(part, Component::Normal(_)));
+        if !plain || volume.contains([':', '\0']) {
+            let path = ["services", name, "volumes", &index.to_string()];
+            let help = "write the folder from `/` on: `/var/lib/data`".to_owned();
+            review.value(&path, format!("`{volume}` is no folder of a container"), help);
         }
     }
     if let Some(url) = &service.url
@@ -110,7 +130,7 @@ fn environment(review: &mut Review<'_>, name: &str, service: &Service) {
         let path = ["services", name, "calls", target];
         let variable = match call {
             Call::Env(variable) | Call::Template { env: variable, .. } => variable.as_str(),
-            Call::None(()) => continue,
+            Call::Broker { .. } | Call::None(()) => continue,
         };
         if !is_variable(variable) {
             review.value(&path, format!("`{variable}` cannot name an environment variable"), None);
@@ -129,7 +149,9 @@ fn files(review: &mut Review<'_>, name: &str, service: &Service) {
     for file in service.files.keys() {
         let path = Path::new(file);
         let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        if path.file_name().is_none() || !path.components().all(plain) || file.contains('\0') {
+        // A container is all the service's own; a process shares this machine.
+        let parts = path.components().skip(usize::from(review.on == RunKind::Docker && path.is_absolute()));
+        if path.file_name().is_none() || !parts.clone().all(plain) || file.contains('\0') {
             let help =
                 "files are written into the service's own working folder: write a relative path without `..`";
             let path = ["services", name, "files", file];
@@ -163,7 +185,7 @@ fn health(review: &mut Review<'_>, name: &str, service: &Service) {
                     review.meant(port, known),
                 );
             }
-            Some(protocol) if asked && *protocol != PortProtocol::Http => {
+            Some(port) if asked && port.protocol != PortProtocol::Http => {
                 let help = "name one that speaks `http`, or ask no path".to_owned();
                 review.value(&at("port"), format!("no HTTP is spoken on port `{port}`"), help);
             }
@@ -171,7 +193,7 @@ fn health(review: &mut Review<'_>, name: &str, service: &Service) {
         },
         None if asked && service.health_port().is_none() => {
             let several =
-                service.ports.values().filter(|protocol| **protocol == PortProtocol::Http).count() > 1;
+                service.ports.values().filter(|port: &&Port| port.protocol == PortProtocol::Http).count() > 1;
             let (message, help) = if several {
                 ("several ports speak HTTP; which one is to be asked?", "add `port: NAME` under `health`")
             } else {
