@@ -56,10 +56,17 @@ fn put_out(evidence: &dyn Evidence, instance: &InstanceId) -> Option<Nanos> {
         .steps()
         .iter()
         .filter_map(|step| step.instance_fault.as_ref())
-        .any(|(_, faulted)| faulted == instance);
+        .any(|(fault, faulted)| faulted == instance && fault.ends_it());
     let mut events = evidence.instances().iter().filter(|event| event.instance == *instance);
-    let end = events
-        .find(|event| !matches!(event.kind, InstanceEventKind::Started { .. } | InstanceEventKind::Ready))?;
+    let end = events.find(|event| {
+        matches!(
+            event.kind,
+            InstanceEventKind::Killed
+                | InstanceEventKind::AskedToEnd
+                | InstanceEventKind::OutOfMemory
+                | InstanceEventKind::Exited { .. }
+        )
+    })?;
     let asked = end.kind == InstanceEventKind::AskedToEnd;
     (by_a_step || !asked).then_some(end.at)
 }

@@ -111,7 +111,7 @@ impl<'e> Scope<'e> {
     /// Exchanges that lasted longer than their budget. At an ingress only those for which nothing below is to blame.
     fn too_long(&self) -> Vec<&'e Exchange> {
         let outlasted = |exchange: &&Exchange| {
-            exchange.protocol != Protocol::Upgraded
+            !matches!(exchange.protocol, Protocol::Upgraded | Protocol::Message)
                 && !exchange.edge.is_probe()
                 && self
                     .budget(&exchange.edge)

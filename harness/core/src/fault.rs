@@ -319,6 +319,14 @@ pub enum FaultRuleError {
     /// The table has as many rules as it holds.
     #[error("{0} fault rules stand already; remove some first")]
     TooMany(usize),
+    /// The process that carries rules out did not take it.
+    #[error("the data plane did not take the fault rule `{id}`: {reason}")]
+    NotTaken {
+        /// Which rule.
+        id: FaultId,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl FaultRule {

@@ -65,5 +65,7 @@ impl Seen {
 }
 
 fn is_of(family: Family, exchange: &Exchange) -> bool {
-    (exchange.protocol == Protocol::Grpc) == (family == Family::Rpc)
+    // Nobody counts a message among the requests that it serves.
+    exchange.protocol != Protocol::Message
+        && (exchange.protocol == Protocol::Grpc) == (family == Family::Rpc)
 }

@@ -164,7 +164,7 @@ impl World {
     /// Starts the next instance of a service.
     pub(crate) fn start(&mut self, service: &str) {
         *self.instances.entry(service.to_owned()).or_default() += 1;
-        self.happened(service, InstanceEventKind::Started { pid: None });
+        self.happened(service, InstanceEventKind::Started { pid: None, container: None });
         self.happened(service, InstanceEventKind::Ready);
     }
 

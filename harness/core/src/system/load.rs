@@ -59,6 +59,7 @@ impl System {
         overlay::lay(&mut tree, overrides.on).map_err(wrong)?;
         overlay::leave_out(&mut tree, overrides.on);
         let mut system: System = tree.read().map_err(wrong)?;
+        system.on = overrides.on;
         system.places = Places::of(&tree, &source);
         system.file = file.to_owned();
         system.folder = file.parent().unwrap_or(Path::new("")).to_owned();

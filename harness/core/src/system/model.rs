@@ -56,6 +56,10 @@ pub struct System {
     #[serde(skip)]
     #[schemars(skip)]
     pub file: PathBuf,
+    /// On which runtime it runs: its overlays were laid over the services.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub on: RunKind,
     /// Where each of its parts stands in the file; see [`System::locate`].
     #[serde(skip)]
     #[schemars(skip)]

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 use seaworthy_core::finding::Location;
-use seaworthy_core::system::System;
+use seaworthy_core::system::{RunKind, System};
 use seaworthy_core::system::suggest::closest;
 
 use super::model::Flow;
@@ -145,6 +145,11 @@ impl miette::Diagnostic for FlowFileError {
 }
 
 impl Flow {
+    /// Whether it is meant for systems on this runtime.
+    pub fn is_for(&self, on: RunKind) -> bool {
+        self.only.is_empty() || self.only.contains(&on)
+    }
+
     /// Reads a flow from its text and checks what can be checked without a system.
     ///
     /// # Errors
@@ -181,11 +186,15 @@ pub fn load(path: &Path, system: &System) -> Result<Flow, FlowFileError> {
         return Err(FlowFileError::TooLarge { file: path.to_owned() });
     }
     let flow = Flow::parse(&std::fs::read_to_string(path).map_err(unread)?, path)?;
-    flow.check_against(system)?;
+    // Edges and services may be missing on a runtime that it is not for.
+    if flow.is_for(system.on) {
+        flow.check_against(system)?;
+    }
     Ok(flow)
 }
 
-/// Reads every flow that the system file names, in the order of the patterns and then of the file names.
+/// Reads every flow that the system file names, in the order of the patterns and then of the file names, and leaves
+/// out those that are not for the system's runtime.
 ///
 /// # Errors
 /// When a pattern names no file, a file cannot be used, or two flows have one name.
@@ -212,6 +221,7 @@ pub fn load_all(system: &System) -> Result<Vec<Flow>, FlowFileError> {
             flows.push(flow);
         }
     }
+    flows.retain(|flow| flow.is_for(system.on));
     Ok(flows)
 }
 

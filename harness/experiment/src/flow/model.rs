@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use seaworthy_core::fault::{FaultAction, When};
 use seaworthy_core::ids::{EdgeId, ServiceName};
 use seaworthy_core::instance::InstanceFault;
+use seaworthy_core::system::RunKind;
 use seaworthy_core::time::HumanDuration;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct Flow {
     /// What it is for, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// It is for systems on these runtimes only; elsewhere it is passed over. All unless said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<RunKind>,
     /// Texts that are used more than once, as `${var.NAME}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
@@ -179,12 +183,27 @@ pub struct InstanceStep {
     pub service: ServiceName,
     /// What.
     pub fault: InstanceFault,
-    /// While which exchange of the step's trace is being held; without it, before the request is sent.
+    /// While which exchange of the step's trace is being held; without it, see `at`. On an edge whose bytes are not
+    /// understood, a database's or a broker's, all of it is held, from before the request until after its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// When, where no exchange is held.
+    #[serde(default)]
+    pub at: Moment,
     /// What comes after.
     #[serde(default)]
     pub then: Aftermath,
+}
+
+/// When something is done to an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// Before the request is sent.
+    #[default]
+    Before,
+    /// Once the request was answered.
+    Answered,
 }
 
 /// The exchange to hold while something is done to an instance.
@@ -201,14 +220,15 @@ pub struct Held {
     pub when: When,
 }
 
-/// What comes after a fault on an instance. `restart` starts again whatever is said here.
+/// What comes after a fault on an instance. `restart` starts again whatever is said here. Faults that leave it
+/// running (`pause`, `limit`, `disconnect`) are undone when the step's waits are over, unless they are to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aftermath {
     /// Once it has ended, a new instance is started and awaited ready.
     #[default]
     StartAgain,
-    /// It stays down.
+    /// It stays as it is.
     Leave,
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use seaworthy_core::fault::FaultAction;
 use seaworthy_core::ids::{EdgeId, is_name};
-use seaworthy_core::system::System;
+use seaworthy_core::system::{PortProtocol, System};
 use serde_json_path::JsonPath;
 
 use super::expect::{Expect, JsonExpect};
 use super::load::{Problem, did_you_mean, key_problem, problem};
-use super::model::{Awaited, Capture, Flow, RequestTemplate, Step, TraceAssertion};
+use super::model::{Awaited, Capture, Flow, RequestTemplate, Step, StepFault, TraceAssertion};
 use super::run::rules::rule_of;
 use super::source::escape;
 use super::text::{self, FORMS, Reference, TextError};
@@ -325,6 +325,33 @@ fn strings_of(value: &serde_json::Value) -> Vec<&str> {
     }
 }
 
+/// What is wrong with doing this to an edge on which that is spoken.
+fn misplaced(fault: &StepFault, edge: &EdgeId, system: &System) -> Option<(String, Option<String>)> {
+    let kind = fault.action.kind();
+    if system.message_edges().contains_key(edge) {
+        let help = "messages can be delayed, stalled, dropped, duplicated, reordered and poisoned";
+        return (!fault.action.suits_messages())
+            .then(|| (format!("`{kind}` cannot be done to messages, and `{edge}` carries them"), Some(help.into())));
+    }
+    if fault.action.is_for_messages() {
+        let message = format!("`{kind}` can only be done to messages, and `{edge}` carries none");
+        return Some((message, Some("messages go over a broker: `calls: {…: {broker: NAME}}`".into())));
+    }
+    let is_bytes = system.protocol(edge) == Some(PortProtocol::Tcp);
+    if !is_bytes {
+        return matches!(fault.action, FaultAction::Throttle { .. }).then(|| {
+            (format!("`{kind}` is for bytes, and `{edge}` carries requests"), Some("use `slow-body`".into()))
+        });
+    }
+    if !fault.action.suits_bytes() {
+        let help = "it can be refused, delayed, stalled, reset and throttled";
+        return Some((format!("`{kind}` needs requests, and `{edge}` carries bytes"), Some(help.into())));
+    }
+    (!fault.whole_edge).then(|| {
+        (format!("`{edge}` carries bytes, so no request can be told from another"), Some("add `whole-edge: true`".into()))
+    })
+}
+
 /// What does not fit the system.
 pub(super) fn against(flow: &Flow, system: &System) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -386,6 +413,13 @@ pub(super) fn against(flow: &Flow, system: &System) -> Vec<Problem> {
             }
             if let Some(held) = &instance.held {
                 targets.push((format!("{here}/instance/held/on"), &held.on));
+            }
+        }
+        for (index, fault) in step.faults.iter().enumerate() {
+            for edge in edges.iter().filter(|edge| edge.is_covered_by(&fault.on.edge)) {
+                if let Some((message, help)) = misplaced(fault, edge, system) {
+                    say(&format!("{here}/faults/{index}/action"), message, help);
+                }
             }
         }
         for (pointer, target) in targets {

@@ -18,12 +18,19 @@ impl Session {
         self.shut_down().await;
         let evidence = self.gather(Finality::Final);
         self.wire().close().await;
+        if let Err(error) = self.inner.runtime.close().await {
+            tracing::warn!(%error, "something of the run is left behind");
+        }
         evidence
     }
 
     /// Ends every instance: those that others come `after` last.
     pub async fn shut_down(&self) {
         for level in shutdown_order(self.system()) {
+            // A tap ends with its broker: publishers flush before, and what they flush is carried.
+            if level.iter().any(|name| self.system().brokers.values().any(|broker| broker.service == *name)) {
+                self.close_taps().await;
+            }
             let stopping = level.iter().map(|service| async move {
                 let instance = {
                     let mut instances = self.instances();

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use seaworthy_core::ids::{EdgeId, InstanceId, ServiceName};
-use seaworthy_core::runtime::Launch;
-use seaworthy_core::system::interpolate::{self, Placeholder};
-use seaworthy_core::system::{Call, Process, Service, System};
+use seaworthy_core::runtime::{Launch, Program};
+use seaworthy_core::system::interpolate::{self, BrokerSide, Placeholder};
+use seaworthy_core::system::{Call, Process, RunKind, Service, System};
+
+use super::{Built, broker};
 
 /// Why a service's start could not be put together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum LaunchError {
         "could not start service `{0}`: it has no `process:`; add `process: {{cargo: BIN}}` or `process: {{command: [PROGRAM]}}`"
     )]
     NoProcess(ServiceName),
+    /// The image is not known.
+    #[error("could not start service `{0}`: no image was built or found for it")]
+    NoImage(ServiceName),
     /// The binary was not built.
     #[error("could not start service `{service}`: no binary `{binary}` was built")]
     NotBuilt {
@@ -41,8 +45,10 @@ pub enum LaunchError {
 pub(super) struct Surroundings<'a> {
     pub(super) system: &'a System,
     pub(super) addresses: &'a BTreeMap<EdgeId, SocketAddr>,
+    /// By which name or address instances reach proxies and receiver.
+    pub(super) host: &'a str,
     pub(super) receiver: SocketAddr,
-    pub(super) executables: &'a BTreeMap<String, PathBuf>,
+    pub(super) built: &'a Built,
 }
 
 impl Surroundings<'_> {
@@ -66,11 +72,11 @@ impl Surroundings<'_> {
         for (target, call) in &service.calls {
             let Some(address) = self.call_address(name, target) else { continue };
             let (key, value) = match call {
-                Call::None(()) => continue,
-                Call::Env(key) => (key, format!("http://{address}")),
+                Call::None(()) | Call::Broker { .. } => continue,
+                Call::Env(key) => (key, format!("http://{}:{}", self.host, address.port())),
                 Call::Template { env, value } => {
                     let part = |placeholder: &Placeholder| match placeholder {
-                        Placeholder::Call(part) => Some(part.of(address)),
+                        Placeholder::Call(part) => Some(part.of(self.host, address.port())),
                         other => self.value(name, other),
                     };
                     let place = || format!("calls.{target}");
@@ -93,12 +99,31 @@ impl Surroundings<'_> {
         for (path, content) in &service.files {
             files.insert(path.clone(), fill(&format!("files.{path}"), content)?);
         }
-        let command = match &service.process {
+        let program = match self.system.on {
+            RunKind::Docker => {
+                let image = self.built.images.get(name).ok_or_else(|| LaunchError::NoImage(name.clone()))?;
+                let command = service.command.iter().map(|part| fill("command", part));
+                Program::Image { image: image.clone(), command: command.collect::<Result<_, _>>()? }
+            }
+            RunKind::Process | RunKind::Attach => Program::Command(self.command(name, service, &fill)?),
+        };
+        let (ports, volumes) = (service.ports.clone(), service.volumes.clone());
+        Ok(Launch { service: name.clone(), instance, program, env, files, ports, volumes })
+    }
+
+    /// The program of this machine and its arguments.
+    fn command(
+        &self,
+        name: &ServiceName,
+        service: &Service,
+        fill: &dyn Fn(&str, &str) -> Result<String, LaunchError>,
+    ) -> Result<Vec<String>, LaunchError> {
+        match &service.process {
             Some(Process::Cargo { cargo }) => {
-                let built = self.executables.get(cargo);
+                let built = self.built.executables.get(cargo);
                 let built = built
                     .ok_or_else(|| LaunchError::NotBuilt { service: name.clone(), binary: cargo.clone() })?;
-                vec![built.to_string_lossy().into_owned()]
+                Ok(vec![built.to_string_lossy().into_owned()])
             }
             Some(Process::Command { command }) => {
                 let mut command =
@@ -108,11 +133,10 @@ impl Surroundings<'_> {
                 {
                     *program = self.system.folder.join(&*program).to_string_lossy().into_owned();
                 }
-                command
+                Ok(command)
             }
-            None => return Err(LaunchError::NoProcess(name.clone())),
-        };
-        Ok(Launch { service: name.clone(), instance, command, env, files, ports: service.ports.clone() })
+            None => Err(LaunchError::NoProcess(name.clone())),
+        }
     }
 
     fn telemetry_env(
@@ -128,7 +152,7 @@ impl Surroundings<'_> {
         let settings = &self.system.telemetry;
         let delay = settings.export_delay.0.as_millis().to_string();
         for (key, value) in [
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", self.receiver)),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}:{}", self.host, self.receiver.port())),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", settings.protocol.clone()),
             ("OTEL_SERVICE_NAME", name.to_string()),
             ("OTEL_RESOURCE_ATTRIBUTES", format!("service.instance.id={instance}")),
@@ -156,8 +180,12 @@ impl Surroundings<'_> {
             Placeholder::Env { name, default } => std::env::var(name).ok().or_else(|| default.clone()),
             Placeholder::Edge { id, part } => {
                 let edge = self.system.edge_named(consumer, id)?;
-                Some(part.of(*self.addresses.get(&edge)?))
+                Some(part.of(self.host, self.addresses.get(&edge)?.port()))
             }
+            Placeholder::Broker { name, side } => Some(match side {
+                BrokerSide::In => broker::exchange_in(name, consumer),
+                BrokerSide::Out => broker::exchange_out(name, consumer),
+            }),
         }
     }
 }

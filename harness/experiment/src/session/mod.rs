@@ -1,5 +1,6 @@
 //! A system that runs: its proxies, its receiver, its instances, and what was seen of it so far.
 
+mod broker;
 mod complete;
 mod finish;
 mod launch;
@@ -22,6 +23,7 @@ use seaworthy_wire::Wire;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use broker::Taps;
 pub use finish::judge_completeness;
 pub use launch::LaunchError;
 pub use start::http_client;
@@ -44,6 +46,23 @@ pub enum StartError {
     /// An instance did not start or did not get ready.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The harness could not stand between a broker's publishers and subscribers.
+    #[error("could not carry messages at the broker `{broker}`: {reason}")]
+    Broker {
+        /// Which.
+        broker: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the services of a system run, made before they start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Built {
+    /// Executables of `process: {cargo: …}` services, by binary name.
+    pub executables: BTreeMap<String, PathBuf>,
+    /// References of the services' images, for containers.
+    pub images: BTreeMap<ServiceName, String>,
 }
 
 /// One running copy of a service.
@@ -76,8 +95,9 @@ struct Inner {
     store: Store,
     receiver: Receiver,
     runtime: Arc<dyn Runtime>,
-    /// Executables of `process: {cargo: …}` services, by binary name.
-    executables: BTreeMap<String, PathBuf>,
+    built: Built,
+    /// What carries messages at each broker.
+    taps: Taps,
     client: reqwest::Client,
     instances: Mutex<Instances>,
     steps: Mutex<Vec<StepRecord>>,
@@ -224,10 +244,11 @@ impl Session {
     }
 
     /// Carries out a fault on the running instance of a service and says on which. `kill` and `term` return
-    /// when the signal is sent; `restart` when the new instance is ready (its id is returned).
+    /// when the signal is sent; `stop` when it has ended; `restart` when the new instance is ready (its id is
+    /// returned); the others when they are done.
     ///
     /// # Errors
-    /// No instance runs, or the signal could not be sent, or the new instance does not get ready.
+    /// No instance runs, or it could not be done to it, or the new instance does not get ready.
     pub async fn inject(
         &self,
         service: &ServiceName,
@@ -237,15 +258,27 @@ impl Session {
             let mut instances = self.instances();
             let running = instances.running.get_mut(service);
             let running = running.ok_or_else(|| RuntimeError::NoInstance(service.as_str().into()))?;
-            running.end_expected = true;
+            running.end_expected |= fault.ends_it();
             running.instance.clone()
         };
+        let runtime = &self.inner.runtime;
         match fault {
-            InstanceFault::Kill | InstanceFault::Term => self.inner.runtime.inject(&instance, fault).await?,
             InstanceFault::Restart => {
-                self.inner.runtime.stop(&instance, self.shutdown_grace()).await?;
+                runtime.stop(&instance, self.shutdown_grace()).await?;
                 return self.start_again(service).await;
             }
+            InstanceFault::Stop => {
+                runtime.stop(&instance, self.shutdown_grace()).await?;
+            }
+            InstanceFault::Reconnect => {
+                runtime.inject(&instance, fault).await?;
+                let ports = runtime.ports(&instance).await?;
+                if let Some(running) = self.instances().running.get_mut(service) {
+                    running.ports.clone_from(&ports);
+                }
+                self.point_at(service, &instance, &ports);
+            }
+            _ => runtime.inject(&instance, fault).await?,
         }
         Ok(instance)
     }

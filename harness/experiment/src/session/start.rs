@@ -2,7 +2,7 @@
 //! ready.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use seaworthy_core::ids::{EdgeId, InstanceId, PROBE, ServiceName};
 use seaworthy_core::instance::InstanceEventKind;
 use seaworthy_core::runtime::{Runtime, RuntimeError};
-use seaworthy_core::system::{Service, System};
+use seaworthy_core::system::{PortProtocol, Service, System};
 use seaworthy_core::time::RunClock;
 use seaworthy_telemetry::{Receiver, ReceiverLimits, Store, StoreLimits};
 use seaworthy_wire::{Upstream, Wire, WireConfig};
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::launch::Surroundings;
-use super::{Inner, Instances, Running, Session, StartError};
+use super::{Built, Inner, Instances, Running, Session, StartError, Taps};
 
 /// How long a service may take to get ready unless it declares a deadline.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const PORT_TRIES: u32 = 5;
 
 impl Session {
     /// Opens a proxy on every edge and the receiver, starts every service, and returns when all are ready.
-    /// `executables` are the binaries of `process: {cargo: …}` services by name.
+    /// `built` is what the services run: binaries or images.
     ///
     /// # Errors
     /// The first service that does not start or does not get ready; all others are ended.
@@ -37,24 +37,31 @@ impl Session {
         system: System,
         clock: RunClock,
         runtime: Arc<dyn Runtime>,
-        executables: BTreeMap<String, PathBuf>,
+        built: Built,
     ) -> Result<Session, StartError> {
         let correlation = system.facts.correlation.clone().unwrap_or_default();
+        let vantage = runtime.vantage();
         let wire = Wire::new(
             clock,
-            WireConfig { correlation_headers: correlation.headers, ..WireConfig::default() },
+            WireConfig {
+                correlation_headers: correlation.headers,
+                listen: vantage.listen.clone(),
+                ..WireConfig::default()
+            },
         );
         let store = Store::new(clock, StoreLimits::default());
-        let receiver = Receiver::start(store.clone(), ReceiverLimits::default()).await?;
-        for edge in system.edges() {
-            let protocol =
-                port_of(&system, &edge).and_then(|(service, port)| service.ports.get(port).copied());
-            wire.open(edge, protocol.unwrap_or(seaworthy_core::system::PortProtocol::Http)).await?;
+        let limits = ReceiverLimits::default();
+        let receiver = Receiver::listen(store.clone(), limits, &vantage.listen, None).await?;
+        let messages = system.message_edges();
+        // Messages have no address: the taps of their brokers carry them.
+        for edge in system.edges().into_iter().filter(|edge| !messages.contains_key(edge)) {
+            let protocol = system.protocol(&edge).unwrap_or(PortProtocol::Http);
+            wire.open(edge, protocol).await?;
         }
         for (name, service) in &system.services {
             if let Some(port) = service.health_port() {
                 let edge = system.edge(PROBE, name.as_str(), Some(port));
-                wire.open(edge, seaworthy_core::system::PortProtocol::Http).await?;
+                wire.open(edge, PortProtocol::Http).await?;
             }
         }
         let client = http_client().map_err(|error| RuntimeError::Io {
@@ -62,6 +69,7 @@ impl Session {
             source: std::io::Error::other(error),
         })?;
         let names: Vec<ServiceName> = system.services.keys().cloned().collect();
+        drop(messages);
         let session = Session {
             inner: Arc::new(Inner {
                 system,
@@ -70,7 +78,8 @@ impl Session {
                 store,
                 receiver,
                 runtime,
-                executables,
+                built,
+                taps: Taps::default(),
                 client,
                 instances: Mutex::new(Instances::default()),
                 steps: Mutex::new(Vec::new()),
@@ -101,6 +110,8 @@ impl Session {
                 }
             }
             self.start_service(name).await?;
+            // Before anyone who waits for the broker declares a queue there.
+            self.open_taps(name).await?;
             if let Some(sender) = ready.get(name) {
                 sender.send_replace(true);
             }
@@ -151,11 +162,13 @@ impl Session {
             format!("{name}-{count}").into()
         };
         let addresses = self.wire().addresses();
+        let vantage = self.inner.runtime.vantage();
         let surroundings = Surroundings {
             system: self.system(),
             addresses: &addresses,
+            host: &vantage.host,
             receiver: self.receiver_address(),
-            executables: &self.inner.executables,
+            built: &self.inner.built,
         };
         let launch = surroundings.launch(name, service, instance.clone())?;
         let started = self.inner.runtime.start(&launch).await?;
@@ -163,18 +176,31 @@ impl Session {
             name.clone(),
             Running { instance: instance.clone(), ports: started.ports.clone(), end_expected: false },
         );
-        for edge in addresses.keys().filter(|edge| edge.provider == *name) {
-            let port = edge.port.as_deref().or_else(|| service.only_port());
-            let address = port.and_then(|port| started.ports.get(port)).copied();
-            let upstream = address.map(|address| Upstream { address, instance: Some(instance.clone()) });
-            self.wire().set_upstream(edge, upstream);
-        }
+        self.point_at(name, &instance, &started.ports);
         let within = service.health.deadline.map_or(READY_DEADLINE, |deadline| deadline.0);
         let runtime = &*self.inner.runtime;
-        seaworthy_runtime::readiness::until_ready(runtime, name, &instance, within, || self.probe(name))
+        seaworthy_runtime::readiness::until_ready(runtime, &launch, within, || self.probe(name))
             .await?;
         self.watch_for_death(name.clone(), instance.clone());
         Ok(instance)
+    }
+
+    /// Points the edges to a service at an instance's ports.
+    pub(super) fn point_at(
+        &self,
+        name: &ServiceName,
+        instance: &InstanceId,
+        ports: &BTreeMap<String, SocketAddr>,
+    ) {
+        let Some(service) = self.system().services.get(name) else { return };
+        let messages = self.system().message_edges();
+        let edges = self.wire().addresses().into_keys().chain(messages.into_keys());
+        for edge in edges.filter(|edge| edge.provider == *name) {
+            let port = edge.port.as_deref().or_else(|| service.only_port());
+            let address = port.and_then(|port| ports.get(port)).copied();
+            let upstream = address.map(|address| Upstream { address, instance: Some(instance.clone()) });
+            self.wire().set_upstream(&edge, upstream);
+        }
     }
 
     /// Asks once whether the service is ready, over its probe edge; the error says what was seen instead.
@@ -256,11 +282,4 @@ pub fn http_client() -> reqwest::Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .build()
-}
-
-/// The provider's service and the name of the port that an edge goes to.
-fn port_of<'s>(system: &'s System, edge: &'s EdgeId) -> Option<(&'s Service, &'s str)> {
-    let service = system.services.get(&edge.provider)?;
-    let port = edge.port.as_deref().or_else(|| service.only_port())?;
-    Some((service, port))
 }

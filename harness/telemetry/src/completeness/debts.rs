@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use seaworthy_core::completeness::{End, Gap};
-use seaworthy_core::exchange::{Exchange, Outcome, ProviderSide};
+use seaworthy_core::exchange::{Exchange, Outcome, Protocol, ProviderSide};
 use seaworthy_core::ids::{ServiceName, TraceId};
 use seaworthy_core::span::Span;
 
@@ -159,6 +159,10 @@ fn receives(span: &Span, place: Place, service: &ServiceName, calls: &[&Exchange
 /// the exchanges that got none.
 fn pair<'a>(exchanges: &[&'a Exchange], received: &mut Vec<&Span>) -> Vec<&'a Exchange> {
     fn known(exchange: &Exchange) -> Option<&seaworthy_core::ids::InstanceId> {
+        // A message waits in its queue for whichever instance takes it.
+        if exchange.protocol == Protocol::Message {
+            return None;
+        }
         exchange.provider.as_ref().and_then(|side| side.instance.as_ref())
     }
     let mut open = Vec::new();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use seaworthy_core::completeness::Gap;
 use seaworthy_core::ids::EdgeId;
 use seaworthy_core::span::{Span, SpanKind, Value};
+use seaworthy_core::system::PortProtocol;
 
 use super::Ledger;
 use super::trail::{Place, Trail};
@@ -79,8 +80,14 @@ fn target<'l>(span: &Span, ledger: &Ledger<'l>) -> Option<&'l EdgeId> {
         };
         same_host && address.port() == port
     };
-    let mut here: Vec<&EdgeId> =
-        ledger.proxies.iter().filter(|(_, address)| is_here(address)).map(|(edge, _)| edge).collect();
+    // On an edge whose bytes nobody understands, a database's, there are no exchanges to be had.
+    let understood = |edge: &EdgeId| ledger.system.protocol(edge) != Some(PortProtocol::Tcp);
+    let mut here: Vec<&EdgeId> = ledger
+        .proxies
+        .iter()
+        .filter(|(edge, address)| is_here(address) && understood(edge))
+        .map(|(edge, _)| edge)
+        .collect();
     here.sort_by_key(|edge| edge.consumer != span.resource.service);
     here.first().copied()
 }

@@ -16,7 +16,7 @@ mod intake;
 mod rejection;
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::store::Store;
 
@@ -67,8 +67,13 @@ impl Default for ReceiverLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiverError {
     /// The operating system gave no port.
-    #[error("could not listen for telemetry on 127.0.0.1")]
-    Listen(#[source] std::io::Error),
+    #[error("could not listen for telemetry on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
 }
 
 /// An OTLP receiver that runs until it is closed or dropped.
@@ -78,8 +83,11 @@ pub enum ReceiverError {
 pub struct Receiver {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    accepting: JoinSet<()>,
 }
+
+/// How often a port that is free on one address and taken on the next is given back for another.
+const PORT_TRIES: usize = 16;
 
 /// How long open requests may take to end once the receiver is closed.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -90,11 +98,33 @@ impl Receiver {
     /// # Errors
     /// When the operating system gives no port.
     pub async fn start(store: Store, limits: ReceiverLimits) -> Result<Receiver, ReceiverError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(ReceiverError::Listen)?;
-        let address = listener.local_addr().map_err(ReceiverError::Listen)?;
+        Self::listen(store, limits, &[IpAddr::V4(Ipv4Addr::LOCALHOST)], None).await
+    }
+
+    /// Listens on the same port of each of `addresses`, the first of which [`Receiver::address`] tells; on a free one
+    /// unless `port` says which.
+    ///
+    /// # Errors
+    /// When one of them is not an address of this machine, or the port is taken there.
+    pub async fn listen(
+        store: Store,
+        limits: ReceiverLimits,
+        addresses: &[IpAddr],
+        port: Option<u16>,
+    ) -> Result<Receiver, ReceiverError> {
+        let listeners = bind(addresses, port).await?;
+        let unknown = SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or_default()));
+        let first = listeners.first().map(TcpListener::local_addr);
+        let none = || std::io::Error::other("there is no address to listen on");
+        let address = first
+            .unwrap_or_else(|| Err(none()))
+            .map_err(|source| ReceiverError::Listen { address: unknown, source })?;
         let stop = watch::Sender::new(false);
         let desk = Desk { store, limits, requests: Arc::new(Semaphore::new(limits.requests)) };
-        let accepting = tokio::spawn(accept(listener, desk, stop.subscribe()));
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(accept(listener, desk.clone(), stop.subscribe()));
+        }
         Ok(Receiver { address, stop, accepting })
     }
 
@@ -107,14 +137,43 @@ impl Receiver {
     /// connections are closed.
     pub async fn close(mut self) {
         self.stop.send_replace(true);
-        let _ = (&mut self.accepting).await;
+        while self.accepting.join_next().await.is_some() {}
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
         // The connections' tasks belong to the accepting one and end with it.
-        self.accepting.abort();
+        self.accepting.abort_all();
+    }
+}
+
+/// One listener for each address, all on one port.
+async fn bind(addresses: &[IpAddr], port: Option<u16>) -> Result<Vec<TcpListener>, ReceiverError> {
+    let mut tries = 0;
+    'again: loop {
+        tries += 1;
+        let mut listeners: Vec<TcpListener> = Vec::new();
+        let mut number = port.unwrap_or_default();
+        for ip in addresses {
+            let address = SocketAddr::from((*ip, number));
+            match TcpListener::bind(address).await {
+                Ok(listener) => {
+                    number = listener.local_addr().map_or(number, |address| address.port());
+                    listeners.push(listener);
+                }
+                // Chosen on the first address, taken on this one.
+                Err(error)
+                    if error.kind() == std::io::ErrorKind::AddrInUse
+                        && port.is_none()
+                        && tries < PORT_TRIES =>
+                {
+                    continue 'again;
+                }
+                Err(source) => return Err(ReceiverError::Listen { address, source }),
+            }
+        }
+        return Ok(listeners);
     }
 }
 

@@ -4,14 +4,16 @@ use seaworthy_core::context::TraceParent;
 use seaworthy_core::evidence::{StepFailure, StepRecord};
 use seaworthy_core::ids::{FaultId, InstanceId};
 use seaworthy_core::instance::InstanceFault;
+use seaworthy_core::system::PortProtocol;
 use seaworthy_core::time::Nanos;
 use seaworthy_wire::FaultLease;
 
+use super::instance::Hold;
 use super::request::{self, Identity};
 use super::rules::{Marks, hold_rule, rule_of};
 use super::{Run, deadlines, instance};
 use crate::flow::expect::{Answer, Expect};
-use crate::flow::model::{Capture, Lifetime, Step};
+use crate::flow::model::{Capture, Lifetime, Moment, Step};
 use crate::flow::text::{Scope, TextError};
 
 /// A fault of the step that stands, with the place that asks for it.
@@ -121,6 +123,12 @@ impl<'a> Attempt<'a> {
                         self.wait_for_all().await;
                     }
                 }
+                if self.instance_fault.is_some()
+                    && let Some(step) = &self.step.instance
+                    && let Some(trouble) = instance::undo(self.run.session, step).await
+                {
+                    self.fail_at("instance", trouble, true);
+                }
                 standing
             }
             Err(message) => {
@@ -193,17 +201,29 @@ impl<'a> Attempt<'a> {
             return Ok((request::send(&run.client, prepared).await, standing));
         };
         let (answer, done) = match &step.held {
+            None if step.at == Moment::Answered => {
+                let answer = request::send(&run.client, prepared).await;
+                (answer, instance::carry_out(session, step, None).await)
+            }
             None => {
                 let done = instance::carry_out(session, step, None).await;
                 (request::send(&run.client, prepared).await, done)
             }
             Some(held) => {
                 let id = format!("{}.{}.hold-{}", run.flow.name, self.name, self.scope.unique);
-                let rule = hold_rule(held, &id, self.marks());
+                let of_bytes = session.system().protocol(&held.on.edge) == Some(PortProtocol::Tcp);
+                let marks = Some(self.marks()).filter(|_| !of_bytes);
+                let rule = hold_rule(held, &id, marks);
                 let lease = session.wire().install(rule).map_err(|error| error.to_string())?;
                 self.faults.push(lease.id().clone());
-                let work = instance::carry_out(session, step, Some((held, lease)));
-                tokio::join!(request::send(&run.client, prepared), work)
+                let hold = Hold { on: held, of_bytes };
+                if of_bytes {
+                    let answer = request::send(&run.client, prepared).await;
+                    (answer, instance::carry_out(session, step, Some((hold, lease))).await)
+                } else {
+                    let work = instance::carry_out(session, step, Some((hold, lease)));
+                    tokio::join!(request::send(&run.client, prepared), work)
+                }
             }
         };
         self.instance_fault = done.fault;

@@ -27,30 +27,53 @@ impl Done {
     }
 }
 
+/// What is to be held meanwhile.
+pub(super) struct Hold<'h> {
+    /// Which.
+    pub(super) on: &'h Held,
+    /// Whether it is an edge whose bytes nobody understands, so that all of it is held.
+    pub(super) of_bytes: bool,
+}
+
+/// Undoes what was done to an instance that goes on running. Says what did not work.
+pub(super) async fn undo(session: &Session, step: &InstanceStep) -> Option<String> {
+    let undoing = step.fault.undone_by().filter(|_| step.then == Aftermath::StartAgain)?;
+    let undone = timed(deadlines::SIGNAL, session.inject(&step.service, undoing)).await;
+    undone.err().map(|error| format!("could not {} `{}` again: {error}", undoing.as_str(), step.service))
+}
+
 /// Carries it out: waits until the exchange is held (where one is to be), sends the signal, lets the exchange go at
 /// the right moment, and starts a new instance.
 pub(super) async fn carry_out(
     session: &Session,
     step: &InstanceStep,
-    hold: Option<(&Held, FaultLease)>,
+    hold: Option<(Hold<'_>, FaultLease)>,
 ) -> Done {
     let mut done = Done::default();
     let hold = match hold {
         Some((held, lease)) => {
-            if !is_held(session, &lease).await {
+            let held_back = match held.of_bytes {
+                // No exchange shows that bytes are held; the rule does.
+                true => timeout(deadlines::HELD, lease.first_fired()).await.is_ok(),
+                false => is_held(session, &lease).await,
+            };
+            if !held_back {
                 let within = HumanDuration(deadlines::HELD);
-                let message = format!("no exchange `{}` came to be held within {within}", held.on);
+                let message = match held.of_bytes {
+                    true => format!("nothing came to be held on `{}` within {within}", held.on.on),
+                    false => format!("no exchange `{}` came to be held within {within}", held.on.on),
+                };
                 done.trouble.push((format!("{message}, so nothing was done to `{}`", step.service), true));
                 return done;
             }
-            Some(lease)
+            Some((lease, held.of_bytes))
         }
         None => None,
     };
     // A restart is a request to end and a new instance; here the exchange is let go in between.
     let signal = match step.fault {
-        InstanceFault::Kill => InstanceFault::Kill,
-        InstanceFault::Term | InstanceFault::Restart => InstanceFault::Term,
+        InstanceFault::Stop | InstanceFault::Restart => InstanceFault::Term,
+        other => other,
     };
     let instance = match timed(deadlines::SIGNAL, session.inject(&step.service, signal)).await {
         Ok(instance) => instance,
@@ -65,12 +88,12 @@ pub(super) async fn carry_out(
             if timeout(deadlines::KILLED, session.ended(&instance)).await.is_err() {
                 done.trouble(format!("`{instance}` was killed and is still there"));
             }
-            if let Some(lease) = hold {
+            if let Some((lease, false)) = hold {
                 // Let go before the proxy has seen its consumer die, the request would still reach the provider.
                 let _ = timeout(deadlines::KILLED, is_over(session, &lease)).await;
             }
         }
-        InstanceFault::Term | InstanceFault::Restart => {
+        InstanceFault::Term => {
             if hold.is_some() {
                 ending_shows(session, step, &instance).await;
                 drop(hold);
@@ -85,6 +108,8 @@ pub(super) async fn carry_out(
                 let _ = timeout(deadlines::START, session.stop(&instance)).await;
             }
         }
+        // It goes on running; what was held is let go.
+        _ => return done,
     }
     let again = step.fault == InstanceFault::Restart || step.then == Aftermath::StartAgain;
     if again && let Err(error) = timed(deadlines::START, session.start_again(&step.service)).await {

@@ -28,16 +28,20 @@ pub(in crate::flow) fn rule_of(fault: &StepFault, id: &str, marks: Option<Marks<
     FaultRule { must_fire: fault.must_fire, ..FaultRule::new(id, matcher, fault.action.clone()) }
 }
 
-/// The rule that holds the first exchange of the request that matches.
-pub(in crate::flow) fn hold_rule(held: &Held, id: &str, marks: Marks<'_>) -> FaultRule {
-    let matcher = FaultMatcher {
-        edge: Some(held.on.edge.clone()),
-        route: held.on.route.clone(),
-        headers: lower(&held.headers),
-        trace_id: Some(marks.trace),
-        correlation_id: Some(marks.correlation_id.to_owned()),
-        first: Some(1),
-        ..FaultMatcher::default()
+/// The rule that holds the first exchange of the request that matches; without marks, all that moves on an edge
+/// whose bytes nobody understands.
+pub(in crate::flow) fn hold_rule(held: &Held, id: &str, marks: Option<Marks<'_>>) -> FaultRule {
+    let matcher = match marks {
+        None => FaultMatcher { edge: Some(held.on.edge.clone()), ..FaultMatcher::default() },
+        Some(marks) => FaultMatcher {
+            edge: Some(held.on.edge.clone()),
+            route: held.on.route.clone(),
+            headers: lower(&held.headers),
+            trace_id: Some(marks.trace),
+            correlation_id: Some(marks.correlation_id.to_owned()),
+            first: Some(1),
+            ..FaultMatcher::default()
+        },
     };
     FaultRule::new(id, matcher, FaultAction::Hold { when: held.when })
 }

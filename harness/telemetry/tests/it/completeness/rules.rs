@@ -184,7 +184,7 @@ fn a_killed_instance_owes_nothing_that_it_could_not_flush() {
     spans.truncate(2);
     // The exchange with orders ended at 230; exports are out 3.1 s later at the latest.
     let killed =
-        |at| [event(0, "orders", "orders-1", Started { pid: None }), event(at, "orders", "orders-1", Killed)];
+        |at| [event(0, "orders", "orders-1", Started { pid: None, container: None }), event(at, "orders", "orders-1", Killed)];
     let soon = judge_with(&system(&SERVICES), &exchanges, &spans, &killed(300), &[]);
     assert_eq!((gaps(&soon), soon.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
     let late = judge_with(&system(&SERVICES), &exchanges, &spans, &killed(10_000_000_000), &[]);
@@ -212,15 +212,15 @@ fn a_killed_consumer_owes_neither_its_client_span_nor_parents() {
         span(7, Some(6), "payments", Server),
     ];
     let events =
-        [event(0, "orders", "orders-1", Started { pid: None }), event(400, "orders", "orders-1", Killed)];
+        [event(0, "orders", "orders-1", Started { pid: None, container: None }), event(400, "orders", "orders-1", Killed)];
     let result = judge_with(&system(&SERVICES), &exchanges, &spans, &events, &[]);
     assert_eq!((gaps(&result), result.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
     // The signal is noted before it is sent: until the next instance starts, requests can only be the dying one's.
     let replaced = |at| {
         [
-            event(0, "orders", "orders-1", Started { pid: None }),
+            event(0, "orders", "orders-1", Started { pid: None, container: None }),
             event(290, "orders", "orders-1", Killed),
-            event(at, "orders", "orders-2", Started { pid: None }),
+            event(at, "orders", "orders-2", Started { pid: None, container: None }),
         ]
     };
     let dying = judge_with(&system(&SERVICES), &exchanges, &spans, &replaced(500), &[]);
@@ -229,7 +229,7 @@ fn a_killed_consumer_owes_neither_its_client_span_nor_parents() {
     assert!(!next.is_complete(), "the next instance may have sent it, and it lives");
     // An instance that was started after the request cannot have sent it.
     let events = [
-        event(9_999, "orders", "orders-2", Started { pid: None }),
+        event(9_999, "orders", "orders-2", Started { pid: None, container: None }),
         event(10_000, "orders", "orders-2", Killed),
     ];
     assert!(!judge_with(&system(&SERVICES), &exchanges, &spans, &events, &[]).is_complete());

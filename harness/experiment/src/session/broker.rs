@@ -1,0 +1,90 @@
+//! Standing between publishers and subscribers: one tap for each broker, opened as soon as the broker is ready.
+
+use seaworthy_core::ids::ServiceName;
+
+use super::{Session, StartError};
+
+#[cfg(feature = "amqp")]
+pub(super) use seaworthy_wire::broker::{exchange_in, exchange_out};
+
+/// The exchange that a publisher is told: `${broker.NAME.in}`.
+#[cfg(not(feature = "amqp"))]
+pub(super) fn exchange_in(broker: &str, publisher: &ServiceName) -> String {
+    format!("{broker}.in.{publisher}")
+}
+
+/// The exchange that a subscriber is told: `${broker.NAME.out}`.
+#[cfg(not(feature = "amqp"))]
+pub(super) fn exchange_out(broker: &str, subscriber: &ServiceName) -> String {
+    format!("{broker}.out.{subscriber}")
+}
+
+/// The taps of a session.
+#[derive(Default)]
+pub(super) struct Taps {
+    #[cfg(feature = "amqp")]
+    open: std::sync::Mutex<Vec<seaworthy_wire::broker::Tap>>,
+}
+
+impl Session {
+    /// Opens the taps of the brokers that this service is.
+    #[cfg(not(feature = "amqp"))]
+    pub(super) async fn open_taps(&self, service: &ServiceName) -> Result<(), StartError> {
+        match self.system().brokers.iter().find(|(_, broker)| broker.service == *service) {
+            None => Ok(()),
+            Some((name, _)) => Err(StartError::Broker {
+                broker: name.clone(),
+                reason: "this build knows no brokers: build it with the feature `amqp`".to_owned(),
+            }),
+        }
+    }
+
+    /// Carries no message any more.
+    #[cfg(not(feature = "amqp"))]
+    pub(super) async fn close_taps(&self) {}
+
+    /// Opens the taps of the brokers that this service is.
+    #[cfg(feature = "amqp")]
+    pub(super) async fn open_taps(&self, service: &ServiceName) -> Result<(), StartError> {
+        use seaworthy_core::system::interpolate::{Placeholder, resolve};
+        use seaworthy_wire::broker::TapConfig;
+
+        let system = self.system();
+        for (name, broker) in system.brokers.iter().filter(|(_, broker)| broker.service == *service) {
+            let wrong = |reason: String| StartError::Broker { broker: name.clone(), reason };
+            let declared = system.services.get(service);
+            let port = broker.port.as_deref().or_else(|| declared?.only_port()).unwrap_or_default();
+            let ports = self.ports(service);
+            let address =
+                ports.get(port).ok_or_else(|| wrong(format!("`{service}` has no port `{port}`")))?;
+            let value = |placeholder: &Placeholder| match placeholder {
+                Placeholder::Call(part) => Some(part.of(&address.ip().to_string(), address.port())),
+                Placeholder::Env { name, default } => std::env::var(name).ok().or_else(|| default.clone()),
+                _ => None,
+            };
+            let url = resolve(&broker.url, &value).map_err(|error| wrong(error.to_string()))?;
+            let routes = system.message_edges().into_iter().filter(|(_, over)| over == name);
+            let routes = routes.map(|(edge, _)| (edge.consumer.clone(), edge.provider.clone(), edge));
+            let config = TapConfig::new(name.clone(), url, routes.collect());
+            let tap = self.wire().tap(config).await.map_err(|error| wrong(error.to_string()))?;
+            for (subscriber, exchange) in &broker.dead_letters {
+                let watched = tap.watch_dead_letters(subscriber, exchange).await;
+                watched.map_err(|error| wrong(error.to_string()))?;
+            }
+            let mut open = self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            open.push(tap);
+        }
+        Ok(())
+    }
+
+    /// Carries no message any more. What was not carried stays with the broker.
+    #[cfg(feature = "amqp")]
+    pub(super) async fn close_taps(&self) {
+        let open = std::mem::take(
+            &mut *self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        for tap in open {
+            tap.close().await;
+        }
+    }
+}
