@@ -11,8 +11,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod cargo;
+mod filling;
+mod output;
 pub mod process;
 pub mod readiness;
+mod record;
 
 pub use process::ProcessRuntime;
 pub use readiness::address_in_use;

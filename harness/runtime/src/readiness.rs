@@ -3,15 +3,14 @@
 use std::future::Future;
 use std::time::Duration;
 
-use seaworthy_core::ids::{InstanceId, ServiceName};
-use seaworthy_core::runtime::{Exit, Runtime, RuntimeError};
+use seaworthy_core::runtime::{Exit, Launch, Program, Runtime, RuntimeError};
 
 /// How many of an instance's last lines an error shows.
 const SHOWN_LINES: usize = 20;
 /// The pause between two probes: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
-/// Asks `probe` again and again until it says that the instance is ready, and then records that
+/// Asks `probe` again and again until it says that the launched instance is ready, and then records that
 /// ([`Runtime::mark_ready`]). The probe answers `Err` with what it saw. There is nothing to be notified by, so
 /// it is asked in pauses from 10 to 200 ms; a probe that takes longer than `within` is given up.
 ///
@@ -20,8 +19,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_
 /// after `within`, with what the last probe saw.
 pub async fn until_ready<P, F>(
     runtime: &dyn Runtime,
-    service: &ServiceName,
-    instance: &InstanceId,
+    launch: &Launch,
     within: Duration,
     mut probe: P,
 ) -> Result<(), RuntimeError>
@@ -41,22 +39,28 @@ where
             pause = (pause * 2).min(PAUSES.1);
         }
     };
-    let output = || runtime.last_lines(instance, SHOWN_LINES).join("\n");
+    let output = || runtime.last_lines(&launch.instance, SHOWN_LINES).join("\n");
+    let image = || match &launch.program {
+        Program::Image { image, .. } => Some(image.clone()),
+        Program::Command(_) => None,
+    };
     tokio::select! {
         // An instance that has ended is not ready, even if something else answers at its address.
         biased;
-        exit = runtime.ended(instance) => Err(RuntimeError::EndedEarly {
-            service: service.clone(),
+        exit = runtime.ended(&launch.instance) => Err(RuntimeError::EndedEarly {
+            service: launch.service.clone(),
+            image: image(),
             how: describe(exit?),
             output: output(),
         }),
         ready = tokio::time::timeout(within, probing) => match ready {
             Ok(()) => {
-                runtime.mark_ready(instance);
+                runtime.mark_ready(&launch.instance);
                 Ok(())
             }
             Err(_) => Err(RuntimeError::NotReady {
-                service: service.clone(),
+                service: launch.service.clone(),
+                image: image(),
                 after: within,
                 last,
                 output: output(),

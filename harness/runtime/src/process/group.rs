@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Says that it is on guard, waits for the end of the pipe, kills its group. It ignores what a terminal and
 /// [`Group::signal`] send, so that it goes last.
@@ -57,6 +57,13 @@ impl Group {
     /// Sends a signal to all in the group.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(kill_process_group(self.id, signal)?)
+    }
+
+    /// Freezes all in the group but the watchdog. Should the harness end between the two signals, the kernel lets the
+    /// watchdog go on: a stopped group that loses its parent is continued.
+    pub(super) fn pause(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)?;
+        Ok(kill_process(self.id, Signal::CONT)?)
     }
 }
 

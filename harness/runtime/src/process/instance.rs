@@ -21,8 +21,9 @@ use seaworthy_core::runtime::{Exit, RuntimeError};
 use tokio::sync::watch;
 
 use super::group::Group;
-use super::output::Source;
-use super::{Shared, io_error, locked, program_error};
+use super::program_error;
+use crate::output::Source;
+use crate::record::{Record, io_error, locked};
 
 /// How long the last lines of an instance are awaited after its end. A process that left the group may hold
 /// the pipe open for ever; it is not waited for.
@@ -46,7 +47,8 @@ pub(super) struct Prepared {
 pub(super) struct Instance {
     service: ServiceName,
     id: InstanceId,
-    shared: Arc<Shared>,
+    ports: BTreeMap<String, SocketAddr>,
+    record: Arc<Record>,
     life: Arc<Life>,
     exit: watch::Receiver<Option<Exit>>,
     waiter: Mutex<Option<JoinHandle<()>>>,
@@ -59,12 +61,14 @@ struct Life {
     group: Mutex<Option<Group>>,
     /// Whether the harness asked it to end.
     asked: AtomicBool,
+    /// Whether the harness froze it. Changed under the group's lock.
+    paused: AtomicBool,
 }
 
 impl Instance {
     /// Makes the process. Returns it with its process id.
-    pub(super) fn start(prepared: Prepared, shared: &Arc<Shared>) -> Result<(Self, u32), RuntimeError> {
-        let Prepared { service, id, program, arguments, path, env, folder, .. } = prepared;
+    pub(super) fn start(prepared: Prepared, record: &Arc<Record>) -> Result<(Self, u32), RuntimeError> {
+        let Prepared { service, id, program, arguments, path, env, folder, ports } = prepared;
         let group = Group::new().map_err(io_error(format!("make a process group for `{service}`")))?;
         let mut command = Command::new(&program);
         command
@@ -86,14 +90,18 @@ impl Instance {
             program_error(&service, &program.display().to_string(), reason)
         })?;
         let pid = child.id();
-        shared.record(&service, &id, InstanceEventKind::Started { pid: Some(pid) });
+        record.add(&service, &id, InstanceEventKind::Started { pid: Some(pid), container: None });
 
-        let life = Arc::new(Life { group: Mutex::new(Some(group)), asked: AtomicBool::new(false) });
+        let life = Arc::new(Life {
+            group: Mutex::new(Some(group)),
+            asked: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+        });
         let (ended, exit) = watch::channel(None);
         let waiter = Waiter {
             service: service.clone(),
             id: id.clone(),
-            shared: Arc::clone(shared),
+            record: Arc::clone(record),
             life: Arc::clone(&life),
             ended,
         };
@@ -101,13 +109,25 @@ impl Instance {
         let waiter =
             thread::Builder::new().name(format!("wait {id}")).spawn(move || waiter.wait(child, &readers));
         let waiter = waiter.map_err(io_error(format!("make a thread for `{service}`")))?;
-        let instance =
-            Self { service, id, shared: Arc::clone(shared), life, exit, waiter: Mutex::new(Some(waiter)) };
+        let instance = Self {
+            service,
+            id,
+            ports,
+            record: Arc::clone(record),
+            life,
+            exit,
+            waiter: Mutex::new(Some(waiter)),
+        };
         Ok((instance, pid))
     }
 
     pub(super) fn service(&self) -> &ServiceName {
         &self.service
+    }
+
+    /// Where its ports listen.
+    pub(super) fn ports(&self) -> &BTreeMap<String, SocketAddr> {
+        &self.ports
     }
 
     /// The number of its process group while it is alive.
@@ -125,8 +145,25 @@ impl Instance {
             _ => InstanceEventKind::AskedToEnd,
         };
         self.life.asked.store(true, Ordering::SeqCst);
-        self.shared.record(&self.service, &self.id, kind);
+        self.record.add(&self.service, &self.id, kind);
         group.signal(signal).map_err(io_error(format!("send a signal to `{}`", self.id)))
+    }
+
+    /// Freezes it, or lets it go on. What is so already stays so.
+    pub(super) fn pause(&self, pause: bool) -> Result<(), RuntimeError> {
+        let group = locked(&self.life.group);
+        let Some(group) = group.as_ref() else { return Err(RuntimeError::NoInstance(self.id.clone())) };
+        if self.life.paused.load(Ordering::SeqCst) == pause {
+            return Ok(());
+        }
+        let (kind, done) = match pause {
+            true => (InstanceEventKind::Paused, group.pause()),
+            false => (InstanceEventKind::Resumed, group.signal(Signal::CONT)),
+        };
+        done.map_err(io_error(format!("send a signal to `{}`", self.id)))?;
+        self.life.paused.store(pause, Ordering::SeqCst);
+        self.record.add(&self.service, &self.id, kind);
+        Ok(())
     }
 
     /// How it ended, if it has.
@@ -153,7 +190,7 @@ impl Instance {
 struct Waiter {
     service: ServiceName,
     id: InstanceId,
-    shared: Arc<Shared>,
+    record: Arc<Record>,
     life: Arc<Life>,
     ended: watch::Sender<Option<Exit>>,
 }
@@ -166,12 +203,12 @@ impl Waiter {
         let stderr = child.stderr.take().map(|from| (Stream::Stderr, Box::new(from) as Box<dyn Read + Send>));
         for (stream, from) in stdout.into_iter().chain(stderr) {
             let source = Source { service: self.service.clone(), instance: self.id.clone(), stream };
-            let (shared, done) = (Arc::clone(&self.shared), done.clone());
+            let (record, done) = (Arc::clone(&self.record), done.clone());
             let name = format!("read {}", self.id);
             // Without a thread its output is lost, and the instance would block on a full pipe; dropping the
             // pipe instead lets it go on.
             let _ = thread::Builder::new().name(name).spawn(move || {
-                shared.capture.read(from, &source, shared.clock);
+                record.capture.read(from, &source, record.clock);
                 drop(done);
             });
         }
@@ -186,7 +223,7 @@ impl Waiter {
         let exit = exit_of(status);
         let expected = self.life.asked.load(Ordering::SeqCst);
         let kind = InstanceEventKind::Exited { code: exit.code, signal: exit.signal, expected };
-        self.shared.record(&self.service, &self.id, kind);
+        self.record.add(&self.service, &self.id, kind);
         let _ = readers.recv_timeout(LAST_WORDS);
         self.ended.send_replace(Some(exit));
     }

@@ -5,8 +5,7 @@
 //! | [`ProcessRuntime`] | the runtime: knows all instances and what became of them |
 //! | `instance` | one process: spawned, waited for, signalled |
 //! | `group` | its process group with the watchdog that ends it when the harness is gone |
-//! | `output` | what it prints, within [`LINE_LIMIT`], [`LINES_LIMIT`], [`TEXT_LIMIT`] |
-//! | `ports` | free ports, each given out once |
+//! //! | `ports` | free ports, each given out once |
 //! | `workplace`, `folder`, `program` | where all work, where it works, what it runs |
 //!
 //! Nothing here needs a tokio runtime but the waiting in [`Runtime::ended`] and [`Runtime::stop`]: processes are
@@ -15,7 +14,6 @@
 mod folder;
 mod group;
 mod instance;
-mod output;
 mod ports;
 mod program;
 mod workplace;
@@ -23,23 +21,25 @@ mod workplace;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use seaworthy_core::ids::{InstanceId, ServiceName};
 use seaworthy_core::instance::{InstanceEvent, InstanceEventKind, InstanceFault};
-use seaworthy_core::runtime::{BoxFuture, Exit, Launch, Output, Runtime, RuntimeError, Started};
-use seaworthy_core::system::interpolate::{self, Placeholder};
+use seaworthy_core::runtime::{BoxFuture, Exit, Launch, Output, Program, Runtime, RuntimeError, Started};
+use seaworthy_core::system::Port;
 use seaworthy_core::time::RunClock;
 
 use instance::{Instance, Prepared};
-use output::Capture;
-pub use output::{LAST_LINES, LINE_LIMIT, LINES_LIMIT, SECRETS_LIMIT, TEXT_LIMIT};
 use ports::Ports;
 use workplace::Workplace;
+
+use crate::filling;
+pub use crate::output::{LAST_LINES, LINE_LIMIT, LINES_LIMIT, SECRETS_LIMIT, TEXT_LIMIT};
+use crate::record::{Record, io_error, locked};
 
 /// How long an instance that is restarted may take to end before it is killed.
 const RESTART_GRACE: Duration = Duration::from_secs(10);
@@ -47,37 +47,11 @@ const RESTART_GRACE: Duration = Duration::from_secs(10);
 /// Runs instances as processes of this machine, each in a process group of its own.
 #[derive(Debug)]
 pub struct ProcessRuntime {
-    shared: Arc<Shared>,
+    record: Arc<Record>,
     ports: Mutex<Ports>,
     instances: Mutex<BTreeMap<InstanceId, Arc<Instance>>>,
     /// Removed last: when no instance works in it any more.
     workplace: Workplace,
-}
-
-/// What the threads of all instances write to.
-#[derive(Debug)]
-struct Shared {
-    clock: RunClock,
-    events: Mutex<Vec<InstanceEvent>>,
-    capture: Capture,
-}
-
-impl Shared {
-    fn record(&self, service: &ServiceName, instance: &InstanceId, kind: InstanceEventKind) {
-        let mut events = locked(&self.events);
-        // Read under the lock, so that events lie in the order of their times.
-        let at = self.clock.now();
-        events.push(InstanceEvent { at, service: service.clone(), instance: instance.clone(), kind });
-    }
-}
-
-/// What a lock guards, also after a thread panicked while it held it: every write here is complete in itself.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn io_error(what: String) -> impl FnOnce(io::Error) -> RuntimeError {
-    move |source| RuntimeError::Io { what, source }
 }
 
 impl ProcessRuntime {
@@ -97,8 +71,8 @@ impl ProcessRuntime {
     pub fn new_in(clock: RunClock, parent: &Path) -> Result<Self, RuntimeError> {
         let what = format!("make a working folder in `{}`", parent.display());
         let workplace = Workplace::new_in(parent).map_err(io_error(what))?;
-        let shared = Shared { clock, events: Mutex::default(), capture: Capture::default() };
-        Ok(Self { shared: Arc::new(shared), ports: Mutex::default(), instances: Mutex::default(), workplace })
+        let record = Arc::new(Record::new(clock));
+        Ok(Self { record, ports: Mutex::default(), instances: Mutex::default(), workplace })
     }
 
     /// The folder in which instances of this service work. They share it: what an instance wrote, the next one
@@ -126,40 +100,37 @@ impl ProcessRuntime {
             return Err(RuntimeError::Io { what: format!("start `{}`", launch.instance), source });
         }
         let ports = prepared.ports.clone();
-        let (instance, pid) = Instance::start(prepared, &self.shared)?;
+        let (instance, pid) = Instance::start(prepared, &self.record)?;
         instances.insert(launch.instance.clone(), Arc::new(instance));
         Ok(Started { ports, pid: Some(pid) })
+    }
+
+    /// Ports of 127.0.0.1: free ones, and those whose numbers are fixed.
+    fn choose_ports(&self, launch: &Launch) -> Result<BTreeMap<String, SocketAddr>, RuntimeError> {
+        let chosen = launch.ports.values().filter(|port| port.number.is_none()).count();
+        let mut free = locked(&self.ports)
+            .free(chosen)
+            .map_err(io_error(format!("find free ports for `{}`", launch.service)))?
+            .into_iter();
+        let address = |port: &Port| match port.number {
+            Some(number) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, number))),
+            None => free.next(),
+        };
+        let addresses: Vec<Option<SocketAddr>> = launch.ports.values().map(address).collect();
+        Ok(launch.ports.keys().cloned().zip(addresses.into_iter().flatten()).collect())
     }
 
     /// Chooses ports, fills placeholders in, finds the program, writes the files.
     fn prepare(&self, launch: &Launch) -> Result<Prepared, RuntimeError> {
         let service = &launch.service;
-        let free = locked(&self.ports)
-            .free(launch.ports.len())
-            .map_err(io_error(format!("find free ports for `{service}`")))?;
-        let ports: BTreeMap<String, SocketAddr> = launch.ports.keys().cloned().zip(free).collect();
-        let fill = |place: &str, text: &str| {
-            let port = |placeholder: &Placeholder| match placeholder {
-                Placeholder::Port(name) => ports.get(name).map(|address| address.port().to_string()),
-                _ => None,
-            };
-            interpolate::resolve(text, &port).map_err(|error| RuntimeError::Io {
-                what: format!("fill in {place} of `{service}`"),
-                source: io::Error::new(io::ErrorKind::InvalidInput, error),
-            })
-        };
-        let command: Vec<String> =
-            launch.command.iter().map(|part| fill("the command", part)).collect::<Result<_, _>>()?;
-        let env: BTreeMap<String, String> = launch
-            .env
-            .iter()
-            .map(|(name, value)| Ok((name.clone(), fill(&format!("the variable {name}"), value)?)))
-            .collect::<Result<_, RuntimeError>>()?;
-        let files: BTreeMap<String, String> = launch
-            .files
-            .iter()
-            .map(|(name, text)| Ok((name.clone(), fill(&format!("the file {name}"), text)?)))
-            .collect::<Result<_, RuntimeError>>()?;
+        if let Program::Image { image, .. } = &launch.program {
+            let reason =
+                "it is an image, and this runtime runs programs of this machine; say --on docker".to_owned();
+            return Err(program_error(service, image, reason));
+        }
+        let ports = self.choose_ports(launch)?;
+        let filling::Filled { command, env, files } =
+            filling::fill(launch, |name| ports.get(name).map(SocketAddr::port))?;
         let path = match env.get("PATH") {
             Some(path) => Some(OsString::from(path)),
             None => std::env::var_os("PATH"),
@@ -200,8 +171,21 @@ impl Runtime for ProcessRuntime {
             match fault {
                 InstanceFault::Kill => self.instance(instance)?.send(Signal::KILL),
                 InstanceFault::Term => self.instance(instance)?.send(Signal::TERM),
-                // The caller starts the new instance: it knows what it is to be like.
-                InstanceFault::Restart => self.stop(instance, RESTART_GRACE).await.map(|_| ()),
+                InstanceFault::Pause => self.instance(instance)?.pause(true),
+                InstanceFault::Unpause => self.instance(instance)?.pause(false),
+                // Of a restart the caller starts the new instance: it knows what it is to be like.
+                InstanceFault::Stop | InstanceFault::Restart => {
+                    self.stop(instance, RESTART_GRACE).await.map(|_| ())
+                }
+                InstanceFault::Limit { .. }
+                | InstanceFault::Unlimit
+                | InstanceFault::Disconnect
+                | InstanceFault::Reconnect => Err(RuntimeError::Unsupported {
+                    service: self.instance(instance)?.service().clone(),
+                    fault: fault.as_str(),
+                    runtime: "process",
+                    hint: "say --on docker; a process of this machine is neither limited nor taken off the network",
+                }),
             }
         })
     }
@@ -222,6 +206,7 @@ impl Runtime for ProcessRuntime {
             }
             // It may end between the look and the signal; then it has ended, which is what was asked for.
             let _ = running.send(Signal::TERM);
+            let _ = running.pause(false);
             if let Ok(exit) = tokio::time::timeout(grace, running.ended()).await {
                 return exit;
             }
@@ -230,22 +215,42 @@ impl Runtime for ProcessRuntime {
         })
     }
 
+    fn ports<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, SocketAddr>, RuntimeError>> {
+        Box::pin(async move { Ok(self.instance(instance)?.ports().clone()) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), RuntimeError>> {
+        Box::pin(async move {
+            let instances: Vec<_> = locked(&self.instances).values().cloned().collect();
+            for instance in &instances {
+                let _ = instance.send(Signal::KILL);
+            }
+            for instance in &instances {
+                instance.ended().await?;
+            }
+            Ok(())
+        })
+    }
+
     fn mark_ready(&self, instance: &InstanceId) {
         if let Ok(running) = self.instance(instance) {
-            self.shared.record(running.service(), instance, InstanceEventKind::Ready);
+            self.record.add(running.service(), instance, InstanceEventKind::Ready);
         }
     }
 
     fn events(&self) -> Vec<InstanceEvent> {
-        locked(&self.shared.events).clone()
+        self.record.events()
     }
 
     fn output(&self) -> Output {
-        self.shared.capture.output()
+        self.record.capture.output()
     }
 
     fn last_lines(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
-        self.shared.capture.last(instance, lines)
+        self.record.capture.last(instance, lines)
     }
 }
 

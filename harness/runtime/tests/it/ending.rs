@@ -193,16 +193,23 @@ async fn a_kill_reaches_the_whole_tree() {
     assert!(runtime.groups().is_empty());
 }
 
+#[test]
+fn nothing_outlives_a_harness_that_is_killed_while_its_instances_are_frozen() {
+    let mut harness = harness("frozen");
+    drop(harness.child.stdin.take());
+    harness.leaves_nothing();
+}
+
 #[tokio::test]
 async fn what_a_service_leaves_behind_ends_with_it() {
     let roll = Roll::new();
     let runtime = runtime();
-    let mut launch = script("a", "a-1", "");
-    launch.command[2] = format!(
+    let text = format!(
         "exec 9>'{}'; (trap '' HUP INT TERM; echo left >&9; exec sleep 1000) & echo main >&9; read -r go <'{}'; exit 4",
         roll.path.display(),
         roll.gate.display()
     );
+    let launch = script("a", "a-1", &text);
     runtime.start(&launch).await.unwrap();
     roll.await_names(2);
     open(&roll.gate);

@@ -6,13 +6,13 @@ use seaworthy_core::instance::{InstanceEventKind, InstanceFault};
 use seaworthy_core::log::Stream;
 use seaworthy_core::runtime::{Exit, Runtime, RuntimeError};
 
-use crate::support::{printed, runtime, script, with_port, within};
+use crate::support::{command_of, printed, runtime, script, with_port, within};
 
 #[tokio::test]
 async fn an_instance_gets_its_port_its_files_and_what_is_declared_and_nothing_else() {
     let runtime = runtime();
     let mut launch = with_port(script("orders", "orders-1", "cat config; echo $# $1; env; pwd"), "http");
-    launch.command.extend(["sh".into(), "--listen=${port.http}".into()]);
+    command_of(&mut launch).extend(["sh".into(), "--listen=${port.http}".into()]);
     launch.env.insert("ADDRESS".into(), "127.0.0.1:${port.http} $${x}".into());
     launch.files.insert("config".into(), "port = ${port.http}".into());
     let started = runtime.start(&launch).await.unwrap();
@@ -49,7 +49,7 @@ async fn an_instance_that_is_killed_ends_by_the_signal_and_the_cause_is_recorded
         matches!(
             kinds[..],
             [
-                InstanceEventKind::Started { pid: Some(_) },
+                InstanceEventKind::Started { pid: Some(_), container: None },
                 InstanceEventKind::Killed,
                 InstanceEventKind::Exited { code: None, signal: Some(9), expected: true }
             ]
@@ -84,7 +84,7 @@ async fn a_program_that_is_missing_says_so_and_what_was_meant() {
     let runtime = runtime();
     let start = async |command: &str| {
         let mut launch = script("orders", "orders-1", "");
-        launch.command = vec![command.into()];
+        *command_of(&mut launch) = vec![command.into()];
         runtime.start(&launch).await.unwrap_err().to_string()
     };
     let misspelt = start("/bin/shh").await;
@@ -179,4 +179,88 @@ async fn a_restart_ends_the_instance_in_order() {
         runtime.events().into_iter().skip(1).map(|event| event.kind).collect();
     let ended = InstanceEventKind::Exited { code: Some(0), signal: None, expected: true };
     assert_eq!(kinds, [InstanceEventKind::AskedToEnd, ended]);
+}
+
+/// The state of a process as the kernel says it: `T` is stopped.
+fn state(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(')').next().unwrap().trim().chars().next().unwrap()
+}
+
+#[tokio::test]
+async fn a_frozen_instance_stands_still_until_it_may_go_on() {
+    let runtime = runtime();
+    let launch = script("a", "a-1", "echo up; while :; do :; done");
+    let pid = runtime.start(&launch).await.unwrap().pid.unwrap();
+    printed(&runtime, "up").await;
+    for _ in 0..2 {
+        runtime.inject(&launch.instance, InstanceFault::Pause).await.unwrap();
+    }
+    within(async {
+        while state(pid) != 'T' {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    runtime.inject(&launch.instance, InstanceFault::Unpause).await.unwrap();
+    within(async {
+        while state(pid) == 'T' {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let kinds: Vec<InstanceEventKind> =
+        runtime.events().into_iter().skip(1).map(|event| event.kind).collect();
+    assert_eq!(kinds, [InstanceEventKind::Paused, InstanceEventKind::Resumed], "each once");
+}
+
+#[tokio::test]
+async fn a_frozen_instance_that_is_stopped_gets_to_end_in_order() {
+    let runtime = runtime();
+    let launch = script("a", "a-1", "trap 'echo flushed; exit 3' TERM; echo up; sleep 1000 & wait");
+    runtime.start(&launch).await.unwrap();
+    printed(&runtime, "up").await;
+    runtime.inject(&launch.instance, InstanceFault::Pause).await.unwrap();
+    let exit = within(runtime.stop(&launch.instance, Duration::from_secs(60))).await.unwrap();
+    assert_eq!(exit.code, Some(3));
+    assert_eq!(runtime.last_lines(&launch.instance, 1), ["flushed"]);
+}
+
+#[tokio::test]
+async fn what_only_containers_can_suffer_is_refused_with_a_hint() {
+    let runtime = runtime();
+    let launch = script("a", "a-1", "exec sleep 1000");
+    runtime.start(&launch).await.unwrap();
+    let limit = InstanceFault::Limit { cpu_percent: Some(20), memory_mib: None };
+    for fault in [limit, InstanceFault::Unlimit, InstanceFault::Disconnect, InstanceFault::Reconnect] {
+        let error = runtime.inject(&launch.instance, fault).await.unwrap_err();
+        assert!(matches!(error, RuntimeError::Unsupported { .. }), "{error:?}");
+        assert!(error.to_string().contains("--on docker"), "{error}");
+    }
+    let unknown = runtime.inject(&"b-1".into(), limit).await;
+    assert!(matches!(unknown, Err(RuntimeError::NoInstance(_))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_closed_has_ended_everything() {
+    let runtime = runtime();
+    for instance in ["a-1", "a-2"] {
+        let launch = with_port(script("a", instance, "exec sleep 1000"), "http");
+        let started = runtime.start(&launch).await.unwrap();
+        assert_eq!(runtime.ports(&launch.instance).await.unwrap(), started.ports);
+    }
+    within(runtime.close()).await.unwrap();
+    assert!(runtime.groups().is_empty());
+    within(runtime.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_with_a_number_keeps_it() {
+    let runtime = runtime();
+    let mut launch = with_port(script("a", "a-1", "echo ${port.fixed}"), "http");
+    launch.ports.insert("fixed".into(), "15432/tcp".parse().unwrap());
+    let started = runtime.start(&launch).await.unwrap();
+    assert_eq!(started.ports["fixed"].port(), 15432);
+    assert_ne!(started.ports["http"].port(), 15432);
+    printed(&runtime, "15432").await;
 }

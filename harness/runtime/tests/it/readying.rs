@@ -9,7 +9,7 @@ use seaworthy_core::runtime::{Launch, Runtime, RuntimeError};
 use seaworthy_runtime::readiness::{address_in_use, is_address_in_use, until_ready};
 
 use crate::stand_in;
-use crate::support::{DEADLINE, runtime, script, with_port, within};
+use crate::support::{DEADLINE, command_of, runtime, script, with_port, within};
 
 async fn never() -> Result<(), String> {
     Err("connection refused".to_owned())
@@ -18,8 +18,9 @@ async fn never() -> Result<(), String> {
 /// A service that really listens, on what `address` says.
 fn listener(instance: &str, address: &str) -> Launch {
     let mut launch = with_port(script("orders", instance, ""), "http");
-    launch.command = vec![std::env::current_exe().unwrap().to_str().unwrap().to_owned()];
-    launch.command.extend(stand_in::arguments("service"));
+    let command = command_of(&mut launch);
+    *command = vec![std::env::current_exe().unwrap().to_str().unwrap().to_owned()];
+    command.extend(stand_in::arguments("service"));
     launch.env.insert("ADDRESS".into(), address.into());
     launch
 }
@@ -34,7 +35,7 @@ async fn an_instance_is_ready_when_its_probe_says_so() {
         asked.fetch_add(1, Ordering::SeqCst);
         async move { tokio::net::TcpStream::connect(address).await.map(|_| ()).map_err(|error| error.to_string()) }
     };
-    until_ready(&runtime, &launch.service, &launch.instance, DEADLINE, probe).await.unwrap();
+    until_ready(&runtime, &launch, DEADLINE, probe).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > 0);
     assert_eq!(runtime.events().last().map(|event| event.kind.clone()), Some(InstanceEventKind::Ready));
 }
@@ -44,7 +45,7 @@ async fn an_instance_that_ends_early_is_shown_with_its_last_lines() {
     let runtime = runtime();
     let launch = script("orders", "orders-1", "echo starting; echo 'no database at db:5432' >&2; exit 7");
     runtime.start(&launch).await.unwrap();
-    let ready = until_ready(&runtime, &launch.service, &launch.instance, DEADLINE, never);
+    let ready = until_ready(&runtime, &launch, DEADLINE, never);
     let error = within(ready).await.unwrap_err();
     let RuntimeError::EndedEarly { how, output, .. } = &error else { panic!("{error:?}") };
     assert_eq!(how, "exit code 7");
@@ -59,7 +60,7 @@ async fn an_instance_that_ends_early_is_not_ready_though_something_answers() {
     let launch = script("orders", "orders-1", "exit 0");
     runtime.start(&launch).await.unwrap();
     within(runtime.ended(&launch.instance)).await.unwrap();
-    let ready = until_ready(&runtime, &launch.service, &launch.instance, DEADLINE, || async { Ok(()) });
+    let ready = until_ready(&runtime, &launch, DEADLINE, || async { Ok(()) });
     let error = within(ready).await.unwrap_err();
     assert!(matches!(error, RuntimeError::EndedEarly { .. }), "{error:?}");
 }
@@ -71,7 +72,7 @@ async fn an_instance_that_never_gets_ready_is_shown_with_what_was_seen() {
     runtime.start(&launch).await.unwrap();
     crate::support::printed(&runtime, "waiting for the database").await;
     let patience = Duration::from_millis(100);
-    let ready = until_ready(&runtime, &launch.service, &launch.instance, patience, never);
+    let ready = until_ready(&runtime, &launch, patience, never);
     let error = within(ready).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -86,7 +87,7 @@ async fn a_probe_that_never_answers_is_given_up() {
     let launch = script("orders", "orders-1", "exec sleep 1000");
     runtime.start(&launch).await.unwrap();
     let patience = Duration::from_millis(50);
-    let ready = until_ready(&runtime, &launch.service, &launch.instance, patience, std::future::pending);
+    let ready = until_ready(&runtime, &launch, patience, std::future::pending);
     let error = within(ready).await.unwrap_err();
     assert!(
         matches!(&error, RuntimeError::NotReady { last, .. } if last == "no probe was answered"),
@@ -100,7 +101,7 @@ async fn a_port_that_is_taken_is_told_from_other_ends_and_fresh_ports_help() {
     let runtime = runtime();
     let first = listener("orders-1", &taken.local_addr().unwrap().to_string());
     runtime.start(&first).await.unwrap();
-    let ready = until_ready(&runtime, &first.service, &first.instance, DEADLINE, never);
+    let ready = until_ready(&runtime, &first, DEADLINE, never);
     let error = within(ready).await.unwrap_err();
     assert!(is_address_in_use(&error), "{error}");
 
@@ -109,7 +110,7 @@ async fn a_port_that_is_taken_is_told_from_other_ends_and_fresh_ports_help() {
     let probe = || async move {
         tokio::net::TcpStream::connect(address).await.map(|_| ()).map_err(|e| e.to_string())
     };
-    until_ready(&runtime, &second.service, &second.instance, DEADLINE, probe).await.unwrap();
+    until_ready(&runtime, &second, DEADLINE, probe).await.unwrap();
 }
 
 #[test]

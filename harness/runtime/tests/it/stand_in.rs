@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
+use rustix::process::{Signal, getpid, kill_process};
+use seaworthy_core::instance::InstanceFault;
 use seaworthy_core::runtime::Runtime;
 
 use crate::support::{runtime, script};
@@ -38,6 +40,12 @@ async fn harness() {
         "panic" => panic!("as asked"),
         "abort" => std::process::abort(),
         "exit" => std::process::exit(0),
+        "frozen" => {
+            for instance in ["a-1", "b-1"] {
+                runtime.inject(&instance.into(), InstanceFault::Pause).await.unwrap();
+            }
+            kill_process(getpid(), Signal::KILL).unwrap();
+        }
         "drop" => drop(runtime),
         other => panic!("no such end: {other}"),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use seaworthy_core::runtime::{Launch, Runtime};
+use seaworthy_core::runtime::{Launch, Program, Runtime};
 use seaworthy_core::system::PortProtocol;
 use seaworthy_core::time::RunClock;
 use seaworthy_runtime::process::ProcessRuntime;
@@ -21,15 +21,23 @@ pub(crate) fn script(service: &str, instance: &str, script: &str) -> Launch {
     Launch {
         service: service.into(),
         instance: instance.into(),
-        command: vec!["/bin/sh".into(), "-c".into(), script.into()],
+        program: Program::Command(vec!["/bin/sh".into(), "-c".into(), script.into()]),
         env: BTreeMap::new(),
         files: BTreeMap::new(),
         ports: BTreeMap::new(),
+        volumes: Vec::new(),
+    }
+}
+
+/// Its command, to be changed.
+pub(crate) fn command_of(launch: &mut Launch) -> &mut Vec<String> {
+    match &mut launch.program {
+        Program::Command(command) | Program::Image { command, .. } => command,
     }
 }
 
 pub(crate) fn with_port(mut launch: Launch, port: &str) -> Launch {
-    launch.ports.insert(port.into(), PortProtocol::Http);
+    launch.ports.insert(port.into(), PortProtocol::Http.into());
     launch
 }
 

@@ -1,7 +1,7 @@
 //! What instances print: read line by line, without secrets, within limits.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::sync::Mutex;
 
 use seaworthy_core::ids::{InstanceId, ServiceName, TraceId};
@@ -10,7 +10,7 @@ use seaworthy_core::runtime::Output;
 use seaworthy_core::secret::{SecretHit, redact};
 use seaworthy_core::time::{Nanos, RunClock};
 
-use super::locked;
+use crate::record::locked;
 
 /// How much of one line is kept, in bytes.
 pub const LINE_LIMIT: usize = 64 * 1024;
@@ -22,6 +22,8 @@ pub const TEXT_LIMIT: usize = 16 * 1024 * 1024;
 pub const SECRETS_LIMIT: usize = 1000;
 /// How many of the last lines of an instance are at hand, whatever else was dropped.
 pub const LAST_LINES: usize = 100;
+/// How much of a stream is read at once, in bytes.
+const CHUNK: usize = 16 * 1024;
 /// How long the text round a secret may be, in characters.
 const EXCERPT: usize = 200;
 
@@ -35,7 +37,7 @@ struct Limits {
 
 /// What all instances printed.
 #[derive(Debug)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     limits: Limits,
     kept: Mutex<Kept>,
 }
@@ -63,20 +65,30 @@ struct Tally {
 
 /// Who prints, and where.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub(super) service: ServiceName,
-    pub(super) instance: InstanceId,
-    pub(super) stream: Stream,
+pub(crate) struct Source {
+    pub(crate) service: ServiceName,
+    pub(crate) instance: InstanceId,
+    pub(crate) stream: Stream,
 }
 
 impl Capture {
     /// Keeps every line of `from` until it ends.
-    pub(super) fn read(&self, from: impl Read, source: &Source, clock: RunClock) {
-        let mut from = BufReader::new(from);
-        let mut line = Vec::new();
-        while let Ok(Some(truncated)) = next_line(&mut from, &mut line, self.limits.line) {
-            self.keep(source, &String::from_utf8_lossy(&line), truncated, clock.now());
+    pub(crate) fn read(&self, mut from: impl Read, source: &Source, clock: RunClock) {
+        let mut lines = self.lines(source.clone(), clock);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match from.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => lines.push(&chunk[..read]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
         }
+    }
+
+    /// Keeps the lines of a stream whose bytes are pushed as they come.
+    pub(crate) fn lines(&self, source: Source, clock: RunClock) -> Lines<'_> {
+        Lines { capture: self, source, clock, line: Vec::new(), truncated: false, started: false }
     }
 
     fn keep(&self, source: &Source, line: &str, truncated: bool, at: Nanos) {
@@ -124,46 +136,63 @@ impl Capture {
     }
 
     /// All that was kept so far.
-    pub(super) fn output(&self) -> Output {
+    pub(crate) fn output(&self) -> Output {
         locked(&self.kept).output.clone()
     }
 
     /// The last lines of an instance, at most [`LAST_LINES`].
-    pub(super) fn last(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
+    pub(crate) fn last(&self, instance: &InstanceId, lines: usize) -> Vec<String> {
         let kept = locked(&self.kept);
         let Some(tally) = kept.instances.get(instance) else { return Vec::new() };
         tally.last.iter().skip(tally.last.len().saturating_sub(lines)).cloned().collect()
     }
 }
 
-/// Reads one line without its end into `line`, of a longer one its first `limit` bytes. Returns whether
-/// it was longer; nothing at the end of the stream.
-fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, limit: usize) -> std::io::Result<Option<bool>> {
-    line.clear();
-    let mut truncated = false;
-    let mut started = false;
-    loop {
-        let chunk = match from.fill_buf() {
-            Ok(chunk) => chunk,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if chunk.is_empty() {
-            return Ok(started.then_some(truncated));
-        }
-        started = true;
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let part = &chunk[..end.unwrap_or(chunk.len())];
-        let room = limit - line.len();
-        truncated |= part.len() > room;
-        line.extend_from_slice(&part[..part.len().min(room)]);
-        let read = end.map_or(chunk.len(), |end| end + 1);
-        from.consume(read);
-        if end.is_some() {
-            if line.last() == Some(&b'\r') {
-                line.pop();
+/// A stream that is cut into lines; of a longer line its first bytes are kept. What comes after the last line end
+/// is a line too, and is kept when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lines<'c> {
+    capture: &'c Capture,
+    source: Source,
+    clock: RunClock,
+    line: Vec<u8>,
+    truncated: bool,
+    started: bool,
+}
+
+impl Lines<'_> {
+    /// The next bytes of the stream.
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            self.started = true;
+            let end = bytes.iter().position(|byte| *byte == b'\n');
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            let room = self.capture.limits.line - self.line.len();
+            self.truncated |= part.len() > room;
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
+            bytes = &bytes[end.map_or(bytes.len(), |end| end + 1)..];
+            if end.is_some() {
+                self.end_line();
             }
-            return Ok(Some(truncated));
+        }
+    }
+
+    fn end_line(&mut self) {
+        if self.line.last() == Some(&b'\r') {
+            self.line.pop();
+        }
+        let text = String::from_utf8_lossy(&self.line);
+        self.capture.keep(&self.source, &text, self.truncated, self.clock.now());
+        self.line.clear();
+        self.truncated = false;
+        self.started = false;
+    }
+}
+
+impl Drop for Lines<'_> {
+    fn drop(&mut self) {
+        if self.started {
+            self.end_line();
         }
     }
 }
@@ -244,6 +273,24 @@ mod tests {
         assert_eq!(hit.place, "stdout");
         assert_eq!(hit.trace_id, Some(trace.parse().unwrap()));
         assert!(hit.excerpt.contains(&hit.secret.fingerprint), "{}", hit.excerpt);
+    }
+
+    #[test]
+    fn lines_are_the_same_however_a_stream_is_cut() {
+        let text = [b"one\r\n\ntwo\n".as_slice(), &b"x".repeat(150), b"\nlast"].concat();
+        let whole = capture(&text).output();
+        let pieces = capture(b"");
+        let source = Source { service: "orders".into(), instance: "orders-1".into(), stream: Stream::Stdout };
+        let mut lines = pieces.lines(source, RunClock::start());
+        for byte in &text {
+            lines.push(std::slice::from_ref(byte));
+        }
+        drop(lines);
+        let shown = |output: &Output| {
+            output.lines.iter().map(|line| (line.text.clone(), line.truncated)).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&pieces.output()), shown(&whole));
+        assert_eq!(whole.lines.len(), 5);
     }
 
     #[test]
