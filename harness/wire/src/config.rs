@@ -1,5 +1,6 @@
 //! Limits and settings of the data plane.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// How many connections an edge serves at once; more wait in the kernel's queue.
@@ -20,6 +21,10 @@ pub const MAX_STREAMS: usize = 100;
 /// Settings of a [`crate::Wire`].
 #[derive(Debug, Clone)]
 pub struct WireConfig {
+    /// The addresses that proxies listen on; an edge's proxy has the same port on each of them. To containers, for
+    /// one, the harness is at their bridge's address. All interfaces (`0.0.0.0`, `::`) is refused: a proxy is a way
+    /// into the system. Default: 127.0.0.1 alone.
+    pub listen: Vec<IpAddr>,
     /// Headers (lower case) that carry a correlation id, the most trusted first.
     pub correlation_headers: Vec<String>,
     /// How much of a body is kept, in bytes; 0 keeps sizes alone. Default 16 KiB.
@@ -41,6 +46,7 @@ pub struct WireConfig {
 impl Default for WireConfig {
     fn default() -> Self {
         Self {
+            listen: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             correlation_headers: vec!["x-correlation-id".to_owned()],
             capture_bytes: 16 * 1024,
             captured_total_bytes: 512 * 1024 * 1024,

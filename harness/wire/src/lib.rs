@@ -62,8 +62,10 @@ mod config;
 mod error;
 pub mod fault;
 mod link;
+mod listen;
 mod log;
 mod proxy;
+mod traffic;
 mod wire;
 
 pub use config::{
@@ -73,4 +75,5 @@ pub use config::{
 pub use error::WireError;
 pub use fault::{FaultLease, FaultTable};
 pub use log::ExchangeLog;
+pub use traffic::Traffic;
 pub use wire::{Upstream, Wire};

@@ -1,25 +1,27 @@
 //! The wire as a whole: a proxy for each edge, one fault table and one log for all of them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use seaworthy_core::fault::{FaultRule, FaultRuleError};
 use seaworthy_core::ids::{EdgeId, InstanceId};
 use seaworthy_core::system::PortProtocol;
 use seaworthy_core::time::RunClock;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::WireConfig;
 use crate::error::WireError;
-use crate::fault::{FaultLease, FaultTable};
+use crate::fault::{Carries, FaultLease, FaultTable};
+use crate::listen::Listeners;
 use crate::log::ExchangeLog;
 use crate::proxy::Generation;
 use crate::proxy::edge::Edge;
 use crate::proxy::pool::Pool;
+use crate::traffic::{Traffic, TrafficCounter};
 
 /// Where an edge leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +49,10 @@ struct Inner {
 }
 
 struct Open {
-    address: SocketAddr,
+    /// Where its proxy listens; `None` for one whose messages a tap carries.
+    address: Option<SocketAddr>,
     pool: Arc<Pool>,
+    traffic: Option<Arc<TrafficCounter>>,
 }
 
 impl Wire {
@@ -68,26 +72,61 @@ impl Wire {
         wire
     }
 
-    /// Opens the proxy of an edge on a free port of 127.0.0.1. Until [`Wire::set_upstream`] says where it leads, its
-    /// provider is unreachable: requests are reset.
+    /// Opens the proxy of an edge on a free port of the addresses that [`WireConfig::listen`] names. Until
+    /// [`Wire::set_upstream`] says where it leads, its provider is unreachable: requests are reset.
     ///
     /// # Errors
-    /// When the edge has a proxy, the wire is closed or no port can be had.
+    /// When the edge is open, the wire is closed or no port can be had.
     pub async fn open(&self, edge: EdgeId, protocol: PortProtocol) -> Result<SocketAddr, WireError> {
-        self.note_runtime();
-        if self.0.closed.is_cancelled() {
-            return Err(WireError::Closed(edge));
+        let addresses = &self.0.config.listen;
+        self.may_listen(&edge, addresses)?;
+        match Listeners::on_each(addresses).await {
+            Ok(listeners) => self.serve(edge, protocol, listeners),
+            Err(source) => Err(WireError::Listen { edge, source }),
         }
-        let listen = |source| WireError::Listen { edge: edge.clone(), source };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let pool = Pool::new(self.0.config.connect_timeout);
-        let mut edges = self.edges();
-        if edges.contains_key(&edge) {
-            return Err(WireError::Open(edge));
+    }
+
+    /// Opens the proxy of an edge at this address and no other, for consumers that were configured beforehand. Port 0
+    /// takes a free one.
+    ///
+    /// # Errors
+    /// When the address is in use or unspecified (`0.0.0.0`), the edge is open, the wire is closed, or the operating
+    /// system says no.
+    pub async fn open_at(
+        &self,
+        edge: EdgeId,
+        protocol: PortProtocol,
+        address: SocketAddr,
+    ) -> Result<SocketAddr, WireError> {
+        self.may_listen(&edge, &[address.ip()])?;
+        match Listeners::at(address).await {
+            Ok(listeners) => self.serve(edge, protocol, listeners),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Err(WireError::Taken { edge, address }),
+            Err(source) => Err(WireError::Listen { edge, source }),
         }
-        edges.insert(edge.clone(), Open { address, pool: Arc::clone(&pool) });
-        drop(edges);
+    }
+
+    fn may_listen(&self, edge: &EdgeId, addresses: &[IpAddr]) -> Result<(), WireError> {
+        let unspecified = addresses.iter().copied().find(IpAddr::is_unspecified);
+        if addresses.is_empty() || unspecified.is_some() {
+            return Err(WireError::Interfaces { edge: edge.clone(), address: unspecified });
+        }
+        Ok(())
+    }
+
+    fn serve(
+        &self,
+        edge: EdgeId,
+        protocol: PortProtocol,
+        listeners: Listeners,
+    ) -> Result<SocketAddr, WireError> {
+        let address = match listeners.address() {
+            Ok(address) => address,
+            Err(source) => return Err(WireError::Listen { edge, source }),
+        };
+        let traffic = Arc::<TrafficCounter>::default();
+        let shown = (protocol == PortProtocol::Tcp).then(|| Arc::clone(&traffic));
+        let pool = self.enter(&edge, protocol.into(), Some(address), shown)?;
         let edge = Arc::new(Edge {
             id: edge,
             protocol,
@@ -96,12 +135,36 @@ impl Wire {
             log: self.0.log.clone(),
             faults: Arc::clone(&self.0.faults),
             pool,
+            traffic,
             tasks: self.0.tasks.clone(),
             closed: self.0.closed.clone(),
             generation: Mutex::new(Generation::new()),
         });
-        self.0.tasks.spawn(edge.listen(listener));
+        self.0.tasks.spawn(edge.listen(listeners));
         Ok(address)
+    }
+
+    /// Writes down that an edge is open, and what passes on it.
+    fn enter(
+        &self,
+        edge: &EdgeId,
+        carries: Carries,
+        address: Option<SocketAddr>,
+        traffic: Option<Arc<TrafficCounter>>,
+    ) -> Result<Arc<Pool>, WireError> {
+        self.note_runtime();
+        if self.0.closed.is_cancelled() {
+            return Err(WireError::Closed(edge.clone()));
+        }
+        let pool = Pool::new(self.0.config.connect_timeout);
+        let mut edges = self.edges();
+        if edges.contains_key(edge) {
+            return Err(WireError::Open(edge.clone()));
+        }
+        edges.insert(edge.clone(), Open { address, pool: Arc::clone(&pool), traffic });
+        drop(edges);
+        self.0.faults.note_edge(edge, carries);
+        Ok(pool)
     }
 
     /// Says where an edge leads from now on; `None`: nowhere, requests are reset. Exchanges in flight go on where
@@ -115,12 +178,18 @@ impl Wire {
 
     /// Where the edge's proxy listens.
     pub fn address(&self, edge: &EdgeId) -> Option<SocketAddr> {
-        self.edges().get(edge).map(|open| open.address)
+        self.edges().get(edge)?.address
     }
 
-    /// Where each edge's proxy listens.
+    /// Where each edge's proxy listens: a loopback address, if it listens on one. It has the same port on all others
+    /// of [`WireConfig::listen`].
     pub fn addresses(&self) -> BTreeMap<EdgeId, SocketAddr> {
-        self.edges().iter().map(|(edge, open)| (edge.clone(), open.address)).collect()
+        self.edges().iter().filter_map(|(edge, open)| Some((edge.clone(), open.address?))).collect()
+    }
+
+    /// What passed so far on an edge of protocol `tcp`, of which there are no exchanges; `None` for any other.
+    pub fn traffic(&self, edge: &EdgeId) -> Option<Traffic> {
+        Some(self.edges().get(edge)?.traffic.as_ref()?.read())
     }
 
     /// Puts a fault rule in force for as long as the result lives. May be called on any thread.

@@ -2,10 +2,11 @@
 
 mod lease;
 pub mod matching;
+mod pace;
 mod rule;
 mod table;
 
 pub use lease::FaultLease;
-pub(crate) use rule::Rule;
+pub(crate) use rule::{Executor, Rule};
 pub use table::FaultTable;
-pub(crate) use table::{Match, Plan};
+pub(crate) use table::{Carries, Match, Plan};

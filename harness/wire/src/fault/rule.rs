@@ -1,18 +1,31 @@
 //! One installed rule: its counts, its lease and its end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use seaworthy_core::fault::{FaultRecord, FaultRule};
+use seaworthy_core::fault::{FaultRecord, FaultRule, FaultRuleError};
 use seaworthy_core::time::{Nanos, RunClock};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::matching::{RequestFacts, is_about, is_chosen};
+use super::pace::Pace;
+
+/// The process in which a rule is carried out, where that is not this one.
+pub(crate) trait Executor: Send + Sync {
+    /// Puts the rule in force there.
+    ///
+    /// # Errors
+    /// It was refused, or the process is gone.
+    fn install(&self, rule: &std::sync::Arc<Rule>) -> Result<(), FaultRuleError>;
+    /// Starts its lease anew.
+    fn renew(&self, rule: &Rule);
+    /// Ends it, and returns when it applies to nothing more there.
+    fn end(&self, rule: &Rule);
+}
 
 /// A rule in the table.
-#[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) rule: FaultRule,
     clock: RunClock,
@@ -22,6 +35,17 @@ pub(crate) struct Rule {
     fired: watch::Sender<u64>,
     life: Mutex<Life>,
     over: watch::Sender<bool>,
+    /// When it was first applied to an edge's bytes, for a stall of which the time runs from there.
+    began: OnceLock<Instant>,
+    /// For a throttle: the times at which the next bytes may pass, to the provider and to the consumer.
+    paces: [Pace; 2],
+    executor: OnceLock<Weak<dyn Executor>>,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rule").field("rule", &self.rule).field("record", &self.record()).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -54,7 +78,45 @@ impl Rule {
             fired: watch::Sender::new(0),
             life: Mutex::new(life),
             over: watch::Sender::new(false),
+            began: OnceLock::new(),
+            paces: Default::default(),
+            executor: OnceLock::new(),
         }
+    }
+
+    /// Says that it is carried out elsewhere.
+    pub(crate) fn is_carried_out_by(&self, executor: Weak<dyn Executor>) {
+        let _ = self.executor.set(executor);
+    }
+
+    /// So often it was applied elsewhere by now.
+    pub(crate) fn has_fired(&self, times: u64) {
+        self.fired.send_if_modified(|count| {
+            let more = times > *count;
+            *count = times.max(*count);
+            more
+        });
+    }
+
+    /// It lapsed elsewhere.
+    pub(crate) fn has_lapsed(&self) {
+        self.end_as(Some(self.clock.now()));
+    }
+
+    /// The number of another application to an edge's bytes, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.counted.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// When it was first applied to an edge's bytes: now, if it was not.
+    pub(crate) fn began(&self) -> Instant {
+        *self.began.get_or_init(Instant::now)
+    }
+
+    /// The pace of one direction of its edge.
+    pub(crate) fn pace(&self, to_provider: bool) -> &Pace {
+        let [up, down] = &self.paces;
+        if to_provider { up } else { down }
     }
 
     /// If the rule counts this request and chooses it: the request's number among those counted, from 1.
@@ -77,7 +139,11 @@ impl Rule {
 
     /// Starts the lease anew; `false` when the rule is over.
     pub(crate) fn renew(&self) -> bool {
-        self.renew_at(Instant::now())
+        let renewed = self.renew_at(Instant::now());
+        if let Some(executor) = self.executor.get().and_then(Weak::upgrade).filter(|_| renewed) {
+            executor.renew(self);
+        }
+        renewed
     }
 
     fn renew_at(&self, now: Instant) -> bool {
@@ -92,7 +158,11 @@ impl Rule {
 
     /// Ends the rule and lets go what it holds; `false` when it was over already.
     pub(crate) fn end(&self) -> bool {
-        self.end_as(None)
+        let ended = self.end_as(None);
+        if let Some(executor) = self.executor.get().and_then(Weak::upgrade).filter(|_| ended) {
+            executor.end(self);
+        }
+        ended
     }
 
     fn end_as(&self, lapsed_at: Option<Nanos>) -> bool {

@@ -1,14 +1,15 @@
 //! The fault table: which rules stand, and which of them apply to a request.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 
 use seaworthy_core::fault::{FaultAction, FaultRecord, FaultRule, FaultRuleError, When};
 use seaworthy_core::ids::{EdgeId, FaultId};
+use seaworthy_core::system::PortProtocol;
 use seaworthy_core::time::RunClock;
 use tokio::sync::watch;
 
 use super::matching::RequestFacts;
-use super::rule::Rule;
+use super::rule::{Executor, Rule};
 use crate::config::MAX_RULES;
 
 /// How many rules that are over are remembered.
@@ -18,14 +19,62 @@ const MAX_REMEMBERED: usize = 100_000;
 ///
 /// This is the raw door, for whoever steers from another process: a rule that is installed here lapses unless it is
 /// renewed here. In a test, use [`crate::Wire::install`], whose lease renews itself.
-#[derive(Debug)]
 pub struct FaultTable {
     clock: RunClock,
     /// In order of installation. Replaced whole, so that a request reads it without holding the lock.
     standing: RwLock<Arc<[Arc<Rule>]>>,
     every: Mutex<Vec<Arc<Rule>>>,
-    /// Counts up when an edge-wide rule comes.
+    /// The edges that are open.
+    edges: Mutex<Vec<(EdgeId, Carries)>>,
+    /// Counts up when a rule comes that connections which are open must know of.
     connection_rules: watch::Sender<u64>,
+    /// Who carries the rules out, where that is another process.
+    executor: OnceLock<Weak<dyn Executor>>,
+}
+
+impl std::fmt::Debug for FaultTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FaultTable").field("standing", &self.rules()).finish_non_exhaustive()
+    }
+}
+
+/// What an edge carries, which decides what can be done to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carries {
+    Requests,
+    Bytes,
+    #[cfg_attr(not(feature = "amqp"), expect(dead_code, reason = "only a tap carries messages"))]
+    Messages,
+}
+
+impl From<PortProtocol> for Carries {
+    fn from(protocol: PortProtocol) -> Self {
+        match protocol {
+            PortProtocol::Tcp => Self::Bytes,
+            PortProtocol::Http | PortProtocol::Grpc => Self::Requests,
+        }
+    }
+}
+
+impl Carries {
+    /// Whether the rule can do anything to an edge that carries this.
+    fn suits(self, rule: &FaultRule) -> bool {
+        match self {
+            Self::Requests => {
+                !rule.action.is_for_messages() && !matches!(rule.action, FaultAction::Throttle { .. })
+            }
+            Self::Bytes => rule.action.suits_bytes() && !rule.matcher.looks_at_requests(),
+            Self::Messages => rule.action.suits_messages(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Bytes => "bytes",
+            Self::Messages => "messages",
+        }
+    }
 }
 
 impl FaultTable {
@@ -34,21 +83,41 @@ impl FaultTable {
             clock,
             standing: RwLock::new(Arc::from([])),
             every: Mutex::default(),
+            edges: Mutex::default(),
             connection_rules: watch::Sender::new(0),
+            executor: OnceLock::new(),
+        }
+    }
+
+    /// Says that the rules are carried out by another process.
+    pub(crate) fn is_carried_out_by(&self, executor: Weak<dyn Executor>) {
+        let _ = self.executor.set(executor);
+    }
+
+    /// Ends every rule and forgets it.
+    pub(crate) fn forget(&self) {
+        let mut every = self.every.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = std::mem::take(&mut *every);
+        *self.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::from([]);
+        drop(every);
+        for rule in gone {
+            rule.end();
         }
     }
 
     /// Puts a rule in force. It lapses after its lease unless it is renewed.
     ///
     /// # Errors
-    /// When the rule cannot work, its id stands already, or the table is full ([`MAX_RULES`]).
+    /// When the rule cannot work, or not on what the edge that it names carries, its id stands already, or the table
+    /// is full ([`MAX_RULES`]).
     pub fn install(&self, rule: FaultRule) -> Result<(), FaultRuleError> {
         self.add(rule).map(drop)
     }
 
     pub(crate) fn add(&self, rule: FaultRule) -> Result<Arc<Rule>, FaultRuleError> {
         rule.validate()?;
-        let is_edge_wide = rule.action.is_edge_wide();
+        self.check_edge(&rule)?;
+        let is_for_connections = rule.action.suits_bytes() && !rule.matcher.looks_at_requests();
         let mut every = self.every.lock().unwrap_or_else(PoisonError::into_inner);
         let standing: Vec<_> = self.rules().iter().filter(|rule| rule.is_standing()).cloned().collect();
         if standing.iter().any(|other| other.rule.id == rule.id) {
@@ -62,7 +131,19 @@ impl FaultTable {
         let rules = standing.into_iter().chain([Arc::clone(&rule)]).collect();
         *self.standing.write().unwrap_or_else(PoisonError::into_inner) = rules;
         drop(every);
-        if is_edge_wide {
+        if let Some(executor) = self.executor.get() {
+            rule.is_carried_out_by(Weak::clone(executor));
+            // Once the executor is gone, so are its proxies.
+            if let Some(executor) = executor.upgrade()
+                && let Err(refused) = executor.install(&rule)
+            {
+                self.end(&rule);
+                let mut every = self.every.lock().unwrap_or_else(PoisonError::into_inner);
+                every.retain(|other| !Arc::ptr_eq(other, &rule));
+                return Err(refused);
+            }
+        }
+        if is_for_connections {
             self.connection_rules.send_modify(|count| *count += 1);
         }
         Ok(rule)
@@ -98,11 +179,37 @@ impl FaultTable {
         ended
     }
 
+    /// Takes note of an edge.
+    pub(crate) fn note_edge(&self, edge: &EdgeId, carries: Carries) {
+        self.edges.lock().unwrap_or_else(PoisonError::into_inner).push((edge.clone(), carries));
+    }
+
+    /// Refuses a rule that can do nothing on any of the open edges that it names. One that names no edge, or an edge
+    /// that is not open yet, is for whatever it suits.
+    fn check_edge(&self, rule: &FaultRule) -> Result<(), FaultRuleError> {
+        let Some(pattern) = &rule.matcher.edge else { return Ok(()) };
+        let edges = self.edges.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = edges.iter().filter(|(edge, _)| edge.is_covered_by(pattern)).peekable();
+        let Some((edge, carries)) = named.peek().copied() else { return Ok(()) };
+        if named.any(|(_, carries)| carries.suits(rule)) {
+            return Ok(());
+        }
+        if *carries == Carries::Bytes && rule.action.suits_bytes() {
+            return Err(FaultRuleError::NoRequests(edge.clone()));
+        }
+        Err(FaultRuleError::Unsuited {
+            kind: rule.action.kind(),
+            carried: carries.name(),
+            edge: edge.clone(),
+        })
+    }
+
     /// What applies to this request. Each rule that is about it counts it.
     pub(crate) fn plan(&self, request: &RequestFacts<'_>) -> Plan {
         let mut plan = Plan::default();
         for rule in self.rules().iter() {
-            if rule.rule.action.is_edge_wide() {
+            let action = &rule.rule.action;
+            if action.is_edge_wide() || action.is_for_messages() {
                 continue;
             }
             if let Some(index) = rule.take(request) {
@@ -132,7 +239,21 @@ impl FaultTable {
         self.rules().iter().filter(is_here).cloned().collect()
     }
 
-    /// Changes when an edge-wide rule comes.
+    /// The rules that are done to the bytes of connections on this edge, in order of installation. They name the
+    /// edge: a rule for every edge is meant for requests and messages, not for databases.
+    pub(crate) fn for_bytes(&self, edge: &EdgeId) -> Vec<Arc<Rule>> {
+        let is_here = |rule: &&Arc<Rule>| {
+            let FaultRule { matcher, action, .. } = &rule.rule;
+            action.suits_bytes()
+                && !matches!(action, FaultAction::Refuse | FaultAction::ConnectDelay { .. })
+                && !matcher.looks_at_requests()
+                && matcher.edge.as_ref().is_some_and(|pattern| edge.is_covered_by(pattern))
+                && rule.is_standing()
+        };
+        self.rules().iter().filter(is_here).cloned().collect()
+    }
+
+    /// Changes when a rule comes that connections which are open must know of.
     pub(crate) fn connection_rules(&self) -> watch::Receiver<u64> {
         self.connection_rules.subscribe()
     }
@@ -189,7 +310,14 @@ impl Plan {
             FaultAction::Truncate { .. } | FaultAction::Corrupt { .. } | FaultAction::SlowBody { .. } => {
                 self.shaping.push(found);
             }
-            FaultAction::Refuse | FaultAction::ConnectDelay { .. } => {}
+            // About connections or messages, and left out before.
+            FaultAction::Refuse
+            | FaultAction::ConnectDelay { .. }
+            | FaultAction::Throttle { .. }
+            | FaultAction::Duplicate { .. }
+            | FaultAction::Drop
+            | FaultAction::Reorder { .. }
+            | FaultAction::Poison => {}
         }
     }
 

@@ -9,20 +9,22 @@ use seaworthy_core::fault::FaultAction;
 use seaworthy_core::ids::EdgeId;
 use seaworthy_core::system::PortProtocol;
 use seaworthy_core::time::RunClock;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Connection, Cut, Generation};
 use super::forward;
+use super::pipe;
 use super::pool::Pool;
 use super::turns::Turns;
 use crate::config::{MAX_CONNECTIONS, MAX_HEAD_BYTES, WireConfig};
 use crate::fault::{FaultTable, Rule};
 use crate::link::Link;
+use crate::listen::Listeners;
 use crate::log::ExchangeLog;
-use crate::log::record::Capture;
+use crate::traffic::{TrafficCounter, count};
 
 /// How much an HTTP/2 consumer may send on one stream, and on one connection, before the provider reads it.
 const STREAM_WINDOW: u32 = 512 * 1024;
@@ -39,6 +41,7 @@ pub(crate) struct Edge {
     pub(crate) log: ExchangeLog,
     pub(crate) faults: Arc<FaultTable>,
     pub(crate) pool: Arc<Pool>,
+    pub(crate) traffic: Arc<TrafficCounter>,
     /// Connections and tunnels under way.
     pub(crate) tasks: TaskTracker,
     /// Ends the proxy.
@@ -48,7 +51,7 @@ pub(crate) struct Edge {
 
 impl Edge {
     /// Accepts connections until the proxy closes.
-    pub(crate) async fn listen(self: Arc<Self>, listener: TcpListener) {
+    pub(crate) async fn listen(self: Arc<Self>, mut listeners: Listeners) {
         let server = Arc::new(server(Tracked(self.tasks.clone())));
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connection_rules = self.faults.connection_rules();
@@ -56,13 +59,13 @@ impl Edge {
         loop {
             let accepted = async {
                 let place = Arc::clone(&places).acquire_owned().await.ok()?;
-                Some((place, listener.accept().await))
+                Some((place, listeners.accept().await))
             };
             tokio::select! {
                 () = self.closed.cancelled() => break,
                 Ok(()) = connection_rules.changed() => self.cut_if_refused(),
                 accepted = accepted => match accepted {
-                    Some((place, Ok((stream, _)))) => self.admit(stream, place, &server),
+                    Some((place, Ok(stream))) => self.admit(stream, place, &server),
                     // Out of file descriptors, say. Some will come free; not to spin meanwhile is all we can do.
                     _ => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
                 },
@@ -85,6 +88,7 @@ impl Edge {
         for _ in 0..old.open() {
             if let Some(rule) = rule {
                 rule.fire();
+                count(&self.traffic.cut);
             }
         }
         old.cut(Cut { by: rule.map(|rule| rule.rule.id.clone()), at: self.clock.now() });
@@ -93,6 +97,7 @@ impl Edge {
     fn admit(self: &Arc<Self>, stream: TcpStream, place: OwnedSemaphorePermit, server: &Arc<Server>) {
         if let Some(rule) = self.faults.refusing(&self.id) {
             rule.fire();
+            count(&self.traffic.refused);
             let _ = stream.set_zero_linger();
             return;
         }
@@ -113,7 +118,7 @@ impl Edge {
             let work = async {
                 edge.delay_connection().await;
                 match edge.protocol {
-                    PortProtocol::Tcp => edge.pipe(link).await,
+                    PortProtocol::Tcp => pipe::join(&edge, link).await,
                     PortProtocol::Http | PortProtocol::Grpc => edge.serve(link, connection, &server).await,
                 }
             };
@@ -153,25 +158,6 @@ impl Edge {
                 true => self.log.lost("requests", "head too large", true),
                 false => self.log.lost("requests", "not valid HTTP", false),
             }
-        }
-    }
-
-    /// Passes bytes, for a port of which nothing more is known.
-    async fn pipe(&self, link: Link) {
-        let handle = link.handle();
-        let Ok(provider) = self.pool.dial().await else {
-            handle.reset_on_close();
-            return;
-        };
-        let (from_consumer, to_consumer) = tokio::io::split(link);
-        let (from_provider, to_provider) = provider.into_split();
-        let (mut up, mut down) = (Capture::new(0), Capture::new(0));
-        let piped = tokio::try_join!(
-            super::tunnel::copy(from_consumer, to_provider, &mut up),
-            super::tunnel::copy(from_provider, to_consumer, &mut down),
-        );
-        if piped.is_err() {
-            handle.reset_on_close();
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod edge;
 mod flight;
 mod forward;
 mod headers;
+mod pipe;
 pub(crate) mod pool;
 mod reply;
 mod shape;

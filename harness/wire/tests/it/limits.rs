@@ -100,6 +100,6 @@ async fn an_edge_has_one_proxy() {
     let provider = Provider::echo().await;
     let bench = Bench::towards(provider.address).await;
     let error = bench.wire.open(bench.edge.clone(), PortProtocol::Http).await.unwrap_err();
-    assert!(error.to_string().ends_with("could not be opened"), "{error}");
+    assert!(error.to_string().ends_with("could not be opened a second time"), "{error}");
     assert_eq!(bench.wire.addresses(), [(bench.edge.clone(), bench.proxy)].into());
 }

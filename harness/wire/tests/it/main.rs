@@ -8,11 +8,13 @@
 )]
 
 mod breaking;
+mod bytes;
 mod crosstalk;
 mod faults;
 mod forwarding;
 mod leases;
 mod limits;
+mod listening;
 mod matching;
 mod recording;
 mod shaping;
