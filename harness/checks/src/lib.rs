@@ -34,9 +34,11 @@ mod completeness;
 mod controls;
 mod correlation;
 mod database;
+mod dead_letters;
 mod evidence;
 mod faults;
 mod flows;
+mod health;
 mod idempotency;
 mod instances;
 mod logs;
@@ -69,10 +71,12 @@ pub fn catalogue() -> Vec<Box<dyn Check>> {
         Box::new(metrics::Metrics),
         Box::new(saga::Sagas),
         Box::new(outbox::Outbox),
+        Box::new(dead_letters::DeadLetters),
         Box::new(idempotency::Idempotency),
         Box::new(retries::Retries),
         Box::new(timeouts::Timeouts),
         Box::new(breaker::Breakers),
+        Box::new(health::HealthEndpoints),
         Box::new(shutdown::Shutdown),
         Box::new(instances::Instances),
         Box::new(database::Database),

@@ -49,6 +49,8 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         "metrics": ["metrics.count", "metrics.unit"],
         "saga": ["saga.not-compensated", "saga.wrong-order", "saga.unfinished"],
         "outbox": ["outbox.event-lost", "outbox.event-without-state"],
+        "dead-letters": ["dead-letters.lost", "dead-letters.blocked", "dead-letters.no-reason"],
+        "health": ["health.ready-lies", "health.live-checks-deps", "health.not-ready-again"],
         "idempotency": ["idempotency.different-answer", "idempotency.event-twice"],
         "retries": [
             "retry.final-answer", "retry.no-backoff", "retry.not-idempotent", "retry.too-many", "retry.amplification",

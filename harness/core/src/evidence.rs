@@ -9,7 +9,7 @@ use crate::context::TraceParent;
 use crate::exchange::Exchange;
 use crate::fault::FaultRecord;
 use crate::finding::Location;
-use crate::ids::{ExchangeId, FaultId, InstanceId, ServiceName, TraceId};
+use crate::ids::{EdgeId, ExchangeId, FaultId, InstanceId, ServiceName, TraceId};
 use crate::instance::{InstanceEvent, InstanceEventKind, InstanceFault};
 use crate::log::{LogRecord, OutputLine};
 use crate::metric::MetricPoint;
@@ -17,6 +17,16 @@ use crate::secret::SecretHit;
 use crate::span::Span;
 use crate::system::System;
 use crate::time::Nanos;
+
+/// What a service can be asked about its own state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Whether it can do its work.
+    Ready,
+    /// Whether its process is sound.
+    Live,
+}
 
 /// Why a step was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +40,15 @@ pub enum Purpose {
     AuthProbe {
         /// What was sent: `no token`, `a token that is not valid`.
         credentials: String,
+    },
+    /// The harness asks a service how it is while an edge that it needs is cut, or once it is whole again.
+    HealthProbe {
+        /// The edge that its readiness depends on.
+        edge: EdgeId,
+        /// Whether its readiness path was asked, or its liveness path.
+        asked: Health,
+        /// Whether the edge was cut at that time.
+        cut: bool,
     },
     /// The harness asks the producer of an event for the aggregate that the event is about.
     Audit {

@@ -109,6 +109,10 @@ pub const INGRESS: &str = "ingress";
 /// The consumer name of the harness's own health probes and audits, so that they are counted and told apart.
 pub const PROBE: &str = "probe";
 
+/// The provider name of the place where a subscriber's messages go that it gave up: an edge
+/// `notifications -> dead-letters` shows each of them.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
 /// `consumer -> provider[.port][#instance]`: one direction of calls over one protocol.
 ///
 /// Consumer `ingress` is the world, consumer `probe` the harness itself.
@@ -139,7 +143,7 @@ impl EdgeId {
 
     /// Whether the consumer is a service of the system, not the world and not the harness.
     pub fn is_internal(&self) -> bool {
-        self.consumer != INGRESS && self.consumer != PROBE
+        self.consumer != INGRESS && self.consumer != PROBE && self.provider != DEAD_LETTERS
     }
 
     /// Whether the world calls here.

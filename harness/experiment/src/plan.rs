@@ -56,6 +56,10 @@ pub async fn run(session: &Session, flows: &[Flow], progress: &dyn Progress) {
         runner.flow(flow, &flow.name).await;
         runner.control("after").await;
     }
+    if !session.system().facts.readiness.is_empty() {
+        probes::cut_what_readiness_needs(session).await;
+        runner.control("after").await;
+    }
     probes::audit_events(session).await;
 }
 

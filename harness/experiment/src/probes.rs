@@ -1,17 +1,28 @@
-//! Requests of the harness's own: does a protected route refuse strangers, and does what events speak of exist?
+//! Requests of the harness's own: does a protected route refuse strangers, does what events speak of exist, and does a
+//! service know how it is?
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use seaworthy_core::context::{EXPERIMENT_BAGGAGE, TraceParent};
-use seaworthy_core::evidence::{Purpose, StepRecord};
-use seaworthy_core::ids::{EdgeId, ExchangeId, PROBE};
+use seaworthy_core::evidence::{Health, Purpose, StepRecord};
+use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule};
+use seaworthy_core::ids::{EdgeId, ExchangeId, PROBE, ServiceName};
 
 use crate::session::Session;
 
 /// How long one such request may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a service may take to notice that what it needs is cut. Health checks look every few seconds in practice.
+const READY_SHOWS: Duration = Duration::from_secs(6);
+/// How long it may take to be ready again afterwards.
+const READY_AGAIN: Duration = Duration::from_secs(10);
+/// How often its liveness is asked while the edge is cut.
+const LIVE_ASKED: usize = 3;
+/// Between two such questions.
+const HEALTH_PACE: Duration = Duration::from_millis(100);
 /// How many of them are made at once.
 const AT_ONCE: usize = 8;
 /// How many events are looked after, at most.
@@ -42,6 +53,82 @@ pub async fn ask_as_stranger(session: &Session) {
         }
     }
     stream::iter(asking).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+}
+
+/// Cuts each edge that a service's readiness is declared to depend on, and asks the service how it is: until it is not
+/// ready any more, then whether it lives, and, with the edge whole again, until it is ready once more. `health` judges
+/// the answers. Edges of different services are cut at the same time, for each looks at its own.
+pub async fn cut_what_readiness_needs(session: &Session) {
+    let mut of_service: BTreeMap<ServiceName, Vec<EdgeId>> = BTreeMap::new();
+    for declared in &session.system().facts.readiness {
+        for edge in session.system().edges_like(declared) {
+            of_service.entry(edge.consumer.clone()).or_default().push(edge);
+        }
+    }
+    join_all(of_service.into_iter().map(|(service, edges)| async move {
+        for edge in edges {
+            cut_and_ask(session, &service, edge).await;
+        }
+    }))
+    .await;
+}
+
+async fn cut_and_ask(session: &Session, service: &ServiceName, edge: EdgeId) {
+    let Some(health) = session.system().services.get(service).map(|service| &service.health) else { return };
+    let (Some(ready), Some(probe)) = (health.ready.clone(), session.probe_edge(service)) else { return };
+    let ask = |asked: Health, path: String, cut: bool| Own {
+        flow: "health-probe",
+        step: format!("GET {path} of {service} with {edge} {}", if cut { "cut" } else { "whole again" }),
+        purpose: Purpose::HealthProbe { edge: edge.clone(), asked, cut },
+        edge: probe.clone(),
+        method: "GET".to_owned(),
+        path,
+        authorization: None,
+        // Asked again and again: such traces are nobody's interest.
+        trace: TraceParent { sampled: false, ..TraceParent::random() },
+    };
+    let matcher = FaultMatcher { edge: Some(edge.clone()), ..FaultMatcher::default() };
+    let rule = FaultRule::new(format!("health-probe.{edge}").as_str(), matcher, FaultAction::Refuse);
+    let lease = match session.wire().install(FaultRule { must_fire: false, ..rule }) {
+        Ok(lease) => lease,
+        Err(error) => {
+            tracing::warn!(%edge, %error, "could not cut it, so nobody is asked");
+            return;
+        }
+    };
+    until(READY_SHOWS, || async { ask(Health::Ready, ready.clone(), true).send(session).await.is_some_and(not_ready) })
+        .await;
+    if let Some(live) = &health.live {
+        for _ in 0..LIVE_ASKED {
+            ask(Health::Live, live.clone(), true).send(session).await;
+        }
+    }
+    drop(lease);
+    until(READY_AGAIN, || async { ask(Health::Ready, ready.clone(), false).send(session).await.is_some_and(is_ready) })
+        .await;
+}
+
+fn is_ready(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+fn not_ready(status: u16) -> bool {
+    !is_ready(status)
+}
+
+/// Asks again and again until it holds, for at most this long.
+async fn until<F: Future<Output = bool>>(within: Duration, mut holds: impl FnMut() -> F) {
+    let asking = async {
+        let mut pace = tokio::time::interval(HEALTH_PACE);
+        loop {
+            pace.tick().await;
+            if holds().await {
+                return;
+            }
+        }
+    };
+    // That it never held is in the steps, for the check to judge.
+    let _ = tokio::time::timeout(within, asking).await;
 }
 
 /// Asks the producer of each event for the aggregate that it speaks of, where the system file says how.
@@ -94,7 +181,8 @@ struct Own {
 }
 
 impl Own {
-    async fn send(self, session: &Session) {
+    /// Sends it, records how it went, and says with which status it was answered.
+    async fn send(self, session: &Session) -> Option<u16> {
         let started = session.clock().now();
         let correlation_id = format!("sw-{}-{}", self.flow, self.trace.parent_id);
         let status = self.status(session, &correlation_id).await;
@@ -112,6 +200,7 @@ impl Own {
             instance_fault: None,
             failures: Vec::new(),
         });
+        status
     }
 
     async fn status(&self, session: &Session, correlation_id: &str) -> Option<u16> {

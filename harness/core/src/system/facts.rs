@@ -32,6 +32,10 @@ pub struct Facts {
     /// Providers without which their consumers must go on answering.
     #[serde(default)]
     pub optional: Vec<EdgeId>,
+    /// Edges without which their consumer is not ready: it must say so on its readiness path while one is cut, and
+    /// stay alive.
+    #[serde(default)]
+    pub readiness: Vec<EdgeId>,
     /// Edges whose consumer has a circuit breaker.
     #[serde(default)]
     pub breakers: BTreeMap<EdgeId, Breaker>,
@@ -58,6 +62,7 @@ impl Default for Facts {
             idempotency_key: idempotency_key(),
             sagas: Vec::new(),
             optional: Vec::new(),
+            readiness: Vec::new(),
             breakers: BTreeMap::new(),
             retries: None,
             correlation: None,

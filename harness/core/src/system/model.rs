@@ -11,7 +11,7 @@ use super::facts::{CheckSettings, Facts};
 use super::image::Build;
 use super::locate::Places;
 use super::port::{Port, PortProtocol};
-use crate::ids::{EdgeId, ServiceName};
+use crate::ids::{DEAD_LETTERS, EdgeId, ServiceName};
 use crate::time::HumanDuration;
 
 /// A set of services, as `seaworthy.yaml` describes it.
@@ -370,6 +370,12 @@ impl System {
             }
         }
         edges
+    }
+
+    /// The edges on which subscribers give messages up: each from a subscriber to [`DEAD_LETTERS`].
+    pub fn dead_letter_edges(&self) -> Vec<EdgeId> {
+        let subscribers = self.brokers.values().flat_map(|broker| broker.dead_letters.keys());
+        subscribers.map(|subscriber| EdgeId::new(subscriber.clone(), DEAD_LETTERS)).collect()
     }
 
     /// What is spoken at the provider's end of an edge; `None` where the edge names no port of a service.

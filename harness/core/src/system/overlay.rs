@@ -100,13 +100,16 @@ pub(super) fn leave_out(document: &mut Node, on: RunKind) {
         ingress.retain(|entry| !is_gone(&entry.key));
     }
     let Some(facts) = child(document, "facts") else { return };
+    let names_one =
+        |edge: &str| edge.split("->").any(|end| is_gone(end.trim().split('.').next().unwrap_or_default()));
     for fact in ["budgets", "events", "breakers"] {
         if let Some(Value::Map(edges)) = child(facts, fact).map(|edges| &mut edges.value) {
-            edges.retain(|edge| {
-                let mut ends =
-                    edge.key.split("->").map(|end| end.trim().split('.').next().unwrap_or_default());
-                !ends.any(is_gone)
-            });
+            edges.retain(|edge| !names_one(&edge.key));
+        }
+    }
+    for fact in ["optional", "readiness"] {
+        if let Some(Value::List(edges)) = child(facts, fact).map(|edges| &mut edges.value) {
+            edges.retain(|edge| !edge.text().is_some_and(names_one));
         }
     }
 }

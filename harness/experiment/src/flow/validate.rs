@@ -359,7 +359,8 @@ pub(super) fn against(flow: &Flow, system: &System) -> Vec<Problem> {
     let mut say = |pointer: &str, message: String, help: Option<String>| {
         problems.push(problem(&flow.source, pointer, message, help));
     };
-    let known = |edge: &EdgeId| edges.iter().any(|known| known.is_covered_by(edge));
+    let seen_only = system.dead_letter_edges();
+    let known = |edge: &EdgeId| edges.iter().chain(&seen_only).any(|known| known.is_covered_by(edge));
     let nearest = |edge: &EdgeId| {
         let names: Vec<String> = edges.iter().map(EdgeId::to_string).collect();
         did_you_mean(&edge.to_string(), names.iter().map(String::as_str))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use seaworthy_core::ids::{EdgeId, InstanceId, PROBE, ServiceName};
+use seaworthy_core::ids::{InstanceId, PROBE, ServiceName};
 use seaworthy_core::instance::InstanceEventKind;
 use seaworthy_core::runtime::{Runtime, RuntimeError};
 use seaworthy_core::system::{PortProtocol, Service, System};

@@ -25,6 +25,17 @@ pub(super) fn review(review: &mut Review<'_>) {
     for (index, id) in facts.optional.iter().enumerate() {
         edge(review, &["facts", "optional", &index.to_string()], id, false);
     }
+    for (index, id) in facts.readiness.iter().enumerate() {
+        let index = index.to_string();
+        let path = ["facts", "readiness", &index];
+        if edge(review, &path, id, false) {
+            let consumer = review.system.services.get(&id.consumer);
+            if consumer.is_some_and(|consumer| consumer.health.ready.is_none()) {
+                let help = format!("add `health: {{ready: PATH}}` to `{}`", id.consumer);
+                review.value(&path, format!("`{}` has no readiness path to ask", id.consumer), help);
+            }
+        }
+    }
     for id in facts.events.keys() {
         edge(review, &["facts", "events", &id.to_string()], id, true);
     }

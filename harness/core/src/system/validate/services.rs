@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use super::settings::above_zero;
 use super::{Review, is_variable};
-use crate::ids::{INGRESS, PROBE, is_name};
+use crate::ids::{DEAD_LETTERS, INGRESS, PROBE, is_name};
 use crate::system::model::{Call, Process, RunKind, Service};
 use crate::system::port::{Port, PortProtocol};
 
@@ -20,11 +20,11 @@ pub(super) fn review(review: &mut Review<'_>) {
         if !is_name(name) {
             review.key(&path, format!("`{name}` cannot name a service"), NAME_RULE.to_owned());
         }
-        if name == INGRESS || name == PROBE {
+        if [INGRESS, PROBE, DEAD_LETTERS].contains(&name) {
             let help = "choose another name".to_owned();
             review.key(
                 &path,
-                format!("`{name}` stands for the world outside or the harness, not for a service"),
+                format!("`{name}` stands for the world outside or for a part of the harness, not for a service"),
                 help,
             );
         }
