@@ -11,11 +11,15 @@
 #![doc = include_str!("../README.md")]
 
 pub mod cargo;
+#[cfg(feature = "docker")]
+pub mod docker;
 mod filling;
 mod output;
 pub mod process;
 pub mod readiness;
 mod record;
 
+#[cfg(feature = "docker")]
+pub use docker::DockerRuntime;
 pub use process::ProcessRuntime;
 pub use readiness::address_in_use;
