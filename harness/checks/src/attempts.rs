@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use seaworthy_core::evidence::Evidence;
-use seaworthy_core::exchange::{Exchange, Outcome, header};
+use seaworthy_core::exchange::{Exchange, Outcome, Protocol, header};
 use seaworthy_core::ids::{EdgeId, ExchangeId, TraceId};
 
 use crate::causality::Causality;
@@ -54,7 +54,10 @@ pub(crate) fn calls<'e>(
     type Key<'e> =
         (&'e EdgeId, Option<TraceId>, Option<ExchangeId>, &'e str, &'e str, Option<&'e str>, Option<&'e str>);
     let mut groups: BTreeMap<Key<'e>, Vec<Call<'e>>> = BTreeMap::new();
-    for exchange in evidence.exchanges().iter().filter(|exchange| exchange.edge.is_internal()) {
+    // A message has no answer that its publisher could act on: the broker's word to it is not on this edge.
+    let is_call =
+        |exchange: &&Exchange| exchange.edge.is_internal() && exchange.protocol != Protocol::Message;
+    for exchange in evidence.exchanges().iter().filter(is_call) {
         let incoming = causality.incoming_of(exchange);
         let key = (
             &exchange.edge,

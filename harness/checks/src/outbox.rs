@@ -7,6 +7,7 @@ use seaworthy_core::evidence::{Evidence, Purpose};
 use seaworthy_core::exchange::Exchange;
 use seaworthy_core::finding::{EvidenceRef, Finding};
 use seaworthy_core::ids::{EdgeId, ServiceName};
+use seaworthy_core::span::{SpanKind, Value};
 
 use crate::attempts::delivers_event;
 use crate::cases::{Cases, counted};
@@ -43,6 +44,7 @@ impl Check for Outbox {
             }];
         }
         let mut findings = lost(evidence, &events);
+        findings.extend(unpublished(evidence, &events));
         findings.extend(without_state(evidence, &events));
         findings
     }
@@ -57,7 +59,11 @@ fn lost(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         };
         deliveries.entry((&exchange.edge, source.unwrap_or_default(), id)).or_default().push(exchange);
     }
-    let arrived = |tries: &&Vec<&Exchange>| tries.iter().any(|one| one.succeeded() || one.done_by_provider());
+    // What a fault of ours made vanish is not the producer's to answer for.
+    let dropped = |one: &Exchange| one.faults.iter().any(|fault| fault.action == "drop");
+    let arrived = |tries: &&Vec<&Exchange>| {
+        tries.iter().any(|one| one.succeeded() || one.done_by_provider() || dropped(one))
+    };
     let missed = deliveries.values().filter(|tries| !arrived(tries));
     let mut last_tries: Vec<&Exchange> = missed.filter_map(|tries| tries.last().copied()).collect();
     last_tries.sort_by_key(|exchange| (exchange.started, exchange.id));
@@ -87,6 +93,50 @@ fn lost(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         findings.push(cases.onto(Finding::undecided(LOST, message).hint(hint).edge(edge)));
     }
     findings
+}
+
+/// Events that a service says it published, by a PRODUCER span, and of which no message ever came to its broker.
+///
+/// A publisher that loses an event before the broker has it leaves nothing on the wire: only what it says of itself
+/// shows that there was one. An event whose own work failed may have been taken back, so that a trace with an error
+/// at the publisher's door shows nothing.
+fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
+    let mut publishers: BTreeMap<ServiceName, EdgeId> = BTreeMap::new();
+    for edge in evidence.system().message_edges().into_keys() {
+        publishers.entry(edge.consumer.clone()).or_insert(edge);
+    }
+    let mut lost: BTreeMap<&EdgeId, Cases> = BTreeMap::new();
+    for span in evidence.spans() {
+        let Some(edge) = publishers.get(&span.resource.service) else { continue };
+        if span.kind != SpanKind::Producer || timeline::out_of_action(evidence, &edge.consumer).is_some() {
+            continue;
+        }
+        let kind = span.attribute("messaging.destination.name").and_then(Value::as_str);
+        let came = events.iter().any(|event| {
+            event.trace_id() == Some(span.trace_id)
+                && event.edge.consumer == edge.consumer
+                && (kind.is_none() || event.cloud_event("type").is_none() || event.cloud_event("type") == kind)
+        });
+        let failed = || {
+            evidence.spans_of(span.trace_id).iter().any(|other| {
+                other.resource.service == edge.consumer && other.kind.is_receiver() && other.status.is_error()
+            })
+        };
+        if !came && !failed() {
+            let text = format!("`{}` says that it published {}", edge.consumer, kind.unwrap_or("an event"));
+            lost.entry(edge).or_default().in_trace(EvidenceRef::span(span.span_id, text), Some(span.trace_id));
+        }
+    }
+    let finding = |(edge, cases): (&EdgeId, Cases)| {
+        let message = format!(
+            "{} that `{}` says it published never came to the broker",
+            counted(cases.count(), "event"),
+            edge.consumer
+        );
+        let hint = "store events with the change that they speak of, and publish each until the broker confirms it";
+        cases.onto(Finding::error(LOST, message).hint(hint).edge(edge))
+    };
+    lost.into_iter().map(finding).collect()
 }
 
 /// Events of whose aggregate the producer knows nothing.

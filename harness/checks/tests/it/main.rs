@@ -5,12 +5,14 @@
 
 mod auth;
 mod breaker;
+mod brokers;
 mod catalogue;
 mod completeness;
 mod correlation;
 mod database;
 mod events;
 mod harness;
+mod health;
 mod healthy;
 mod messages;
 mod metrics;

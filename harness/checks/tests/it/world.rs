@@ -267,6 +267,16 @@ impl World {
         Context { trace: context.trace, span, correlation: context.correlation.clone(), exchange: Some(id) }
     }
 
+    /// An exchange that nobody serves and the harness alone has seen.
+    pub(crate) fn open_unserved(&mut self, context: &Context, sending: Sending) -> Context {
+        self.instances.insert(sending.edge.provider.to_string(), 1);
+        let provider = sending.edge.provider.to_string();
+        let sent = self.open_under(context, context.span, sending);
+        self.instances.remove(&provider);
+        self.never_arrived(&sent);
+        sent
+    }
+
     /// The provider answers, after the time of a plain call.
     pub(crate) fn answer(&mut self, call: &Context, status: u16) {
         self.answer_with(call, status, &format!("answer {status}"));

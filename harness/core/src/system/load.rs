@@ -9,7 +9,7 @@ use super::error::{Mistake, SystemFileError};
 use super::interpolate::Template;
 use super::locate::{Places, Source};
 use super::model::{RunKind, System};
-use super::{overlay, suggest, validate};
+use super::{files, overlay, suggest, validate};
 use crate::ids::ServiceName;
 
 /// The largest system file that is read, in bytes.
@@ -54,6 +54,7 @@ impl System {
         let wrong = |misfit: Misfit| refuse(vec![source.mistake(misfit, None)], file);
         let mut tree = Node::parse(text).map_err(wrong)?;
         version(&tree).map_err(wrong)?;
+        files::read_in(&mut tree, file.parent().unwrap_or(Path::new(""))).map_err(wrong)?;
         // Read once as written: what another runtime's overlay says must make sense too.
         tree.read::<System>().map_err(wrong)?;
         overlay::lay(&mut tree, overrides.on).map_err(wrong)?;

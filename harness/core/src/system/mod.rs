@@ -37,6 +37,7 @@
 pub mod document;
 mod error;
 mod facts;
+mod files;
 mod forms;
 mod image;
 pub mod interpolate;

@@ -114,8 +114,10 @@ pub struct Service {
     /// Its environment. Besides PATH it gets this, the calls' variables and OpenTelemetry's, and nothing else.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// Files that are written into its working folder before it starts: relative path → content.
+    /// Files that are written into its working folder (or, with an absolute path, into its container) before it
+    /// starts: path → content, or `{from: FILE}`.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, super::files::FileForm>")]
     pub files: BTreeMap<String, String>,
     /// How to ask whether it is well.
     #[serde(default)]

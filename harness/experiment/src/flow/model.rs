@@ -184,7 +184,8 @@ pub struct InstanceStep {
     /// What.
     pub fault: InstanceFault,
     /// While which exchange of the step's trace is being held; without it, see `at`. On an edge whose bytes are not
-    /// understood, a database's or a broker's, all of it is held, from before the request until after its answer.
+    /// understood, a database's or a broker's, whatever moves first once the request is sent is held: with
+    /// `when: before` what the consumer sends (and then what it gets as well), with `when: after` what it gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
     /// When, where no exchange is held.

@@ -216,14 +216,8 @@ impl<'a> Attempt<'a> {
                 let rule = hold_rule(held, &id, marks);
                 let lease = session.wire().install(rule).map_err(|error| error.to_string())?;
                 self.faults.push(lease.id().clone());
-                let hold = Hold { on: held, of_bytes };
-                if of_bytes {
-                    let answer = request::send(&run.client, prepared).await;
-                    (answer, instance::carry_out(session, step, Some((hold, lease))).await)
-                } else {
-                    let work = instance::carry_out(session, step, Some((hold, lease)));
-                    tokio::join!(request::send(&run.client, prepared), work)
-                }
+                let work = instance::carry_out(session, step, Some((Hold { on: held, of_bytes }, lease)));
+                tokio::join!(request::send(&run.client, prepared), work)
             }
         };
         self.instance_fault = done.fault;
