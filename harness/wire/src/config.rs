@@ -19,7 +19,7 @@ pub const MAX_IDLE: usize = 64;
 pub const MAX_STREAMS: usize = 100;
 
 /// Settings of a [`crate::Wire`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct WireConfig {
     /// The addresses that proxies listen on; an edge's proxy has the same port on each of them. To containers, for
     /// one, the harness is at their bridge's address. All interfaces (`0.0.0.0`, `::`) is refused: a proxy is a way

@@ -38,6 +38,14 @@ pub enum WireError {
     /// The edge is open already.
     #[error("the edge `{0}` is open already, so it could not be opened a second time")]
     Open(EdgeId),
+    /// The process that carries the proxies refused, or is gone.
+    #[error("the proxy for the edge `{edge}` could not be opened in the data plane: {reason}")]
+    Remote {
+        /// For which edge.
+        edge: EdgeId,
+        /// What it said.
+        reason: String,
+    },
     /// The wire was closed.
     #[error("the wire is closed, so a proxy for the edge `{0}` could not be opened")]
     Closed(EdgeId),

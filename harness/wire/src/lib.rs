@@ -65,6 +65,7 @@ mod link;
 mod listen;
 mod log;
 mod proxy;
+pub mod remote;
 mod traffic;
 mod wire;
 

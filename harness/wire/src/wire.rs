@@ -10,6 +10,7 @@ use seaworthy_core::ids::{EdgeId, InstanceId};
 use seaworthy_core::system::PortProtocol;
 use seaworthy_core::time::RunClock;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,10 +22,11 @@ use crate::log::ExchangeLog;
 use crate::proxy::Generation;
 use crate::proxy::edge::Edge;
 use crate::proxy::pool::Pool;
+use crate::remote::{Plane, Steering};
 use crate::traffic::{Traffic, TrafficCounter};
 
 /// Where an edge leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Upstream {
     /// The provider's address.
     pub address: SocketAddr,
@@ -46,6 +48,8 @@ struct Inner {
     closed: CancellationToken,
     /// The runtime that the proxies live on; leases are renewed there, whichever thread asks for them.
     runtime: OnceLock<Handle>,
+    /// The process that carries the proxies, where that is not this one.
+    remote: Option<Arc<Steering>>,
 }
 
 struct Open {
@@ -53,20 +57,44 @@ struct Open {
     address: Option<SocketAddr>,
     pool: Arc<Pool>,
     traffic: Option<Arc<TrafficCounter>>,
+    closed: CancellationToken,
+    /// Ends when it listens no more.
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Wire {
     /// A wire without edges. To be called on the runtime that shall carry the proxies.
     pub fn new(clock: RunClock, config: WireConfig) -> Self {
+        let (log, faults) = (ExchangeLog::new(&config), Arc::new(FaultTable::new(clock)));
+        Self::made_of(clock, config, (log, faults), None)
+    }
+
+    /// A wire whose proxies are in another process.
+    pub(crate) fn steered(
+        clock: RunClock,
+        config: WireConfig,
+        mirrors: (ExchangeLog, Arc<FaultTable>),
+        steering: Arc<Steering>,
+    ) -> Self {
+        Self::made_of(clock, config, mirrors, Some(steering))
+    }
+
+    fn made_of(
+        clock: RunClock,
+        config: WireConfig,
+        (log, faults): (ExchangeLog, Arc<FaultTable>),
+        remote: Option<Arc<Steering>>,
+    ) -> Self {
         let wire = Self(Arc::new(Inner {
             clock,
-            log: ExchangeLog::new(&config),
+            log,
             config: Arc::new(config),
-            faults: Arc::new(FaultTable::new(clock)),
+            faults,
             edges: Mutex::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
             runtime: OnceLock::new(),
+            remote,
         }));
         wire.note_runtime();
         wire
@@ -80,6 +108,9 @@ impl Wire {
     pub async fn open(&self, edge: EdgeId, protocol: PortProtocol) -> Result<SocketAddr, WireError> {
         let addresses = &self.0.config.listen;
         self.may_listen(&edge, addresses)?;
+        if let Some(remote) = &self.0.remote {
+            return self.open_remotely(remote, edge, protocol, None);
+        }
         match Listeners::on_each(addresses).await {
             Ok(listeners) => self.serve(edge, protocol, listeners),
             Err(source) => Err(WireError::Listen { edge, source }),
@@ -99,11 +130,31 @@ impl Wire {
         address: SocketAddr,
     ) -> Result<SocketAddr, WireError> {
         self.may_listen(&edge, &[address.ip()])?;
+        if let Some(remote) = &self.0.remote {
+            return self.open_remotely(remote, edge, protocol, Some(address));
+        }
         match Listeners::at(address).await {
             Ok(listeners) => self.serve(edge, protocol, listeners),
             Err(error) if error.kind() == ErrorKind::AddrInUse => Err(WireError::Taken { edge, address }),
             Err(source) => Err(WireError::Listen { edge, source }),
         }
+    }
+
+    /// Opens an edge in the data plane's process, and takes note of it here.
+    fn open_remotely(
+        &self,
+        remote: &Steering,
+        edge: EdgeId,
+        protocol: PortProtocol,
+        address: Option<SocketAddr>,
+    ) -> Result<SocketAddr, WireError> {
+        if self.edges().contains_key(&edge) {
+            return Err(WireError::Open(edge));
+        }
+        let address = remote.open(&edge, protocol, address)?;
+        let traffic = (protocol == PortProtocol::Tcp).then(Arc::default);
+        self.enter(&edge, protocol.into(), Some(address), traffic)?;
+        Ok(address)
     }
 
     fn may_listen(&self, edge: &EdgeId, addresses: &[IpAddr]) -> Result<(), WireError> {
@@ -126,7 +177,8 @@ impl Wire {
         };
         let traffic = Arc::<TrafficCounter>::default();
         let shown = (protocol == PortProtocol::Tcp).then(|| Arc::clone(&traffic));
-        let pool = self.enter(&edge, protocol.into(), Some(address), shown)?;
+        let (pool, closed) = self.enter(&edge, protocol.into(), Some(address), shown)?;
+        let id = edge.clone();
         let edge = Arc::new(Edge {
             id: edge,
             protocol,
@@ -137,10 +189,13 @@ impl Wire {
             pool,
             traffic,
             tasks: self.0.tasks.clone(),
-            closed: self.0.closed.clone(),
+            closed,
             generation: Mutex::new(Generation::new()),
         });
-        self.0.tasks.spawn(edge.listen(listeners));
+        let listening = self.0.tasks.spawn(edge.listen(listeners));
+        if let Some(open) = self.edges().get_mut(&id) {
+            open.listening = Some(listening);
+        }
         Ok(address)
     }
 
@@ -151,7 +206,7 @@ impl Wire {
         carries: Carries,
         address: Option<SocketAddr>,
         traffic: Option<Arc<TrafficCounter>>,
-    ) -> Result<Arc<Pool>, WireError> {
+    ) -> Result<(Arc<Pool>, CancellationToken), WireError> {
         self.note_runtime();
         if self.0.closed.is_cancelled() {
             return Err(WireError::Closed(edge.clone()));
@@ -161,15 +216,21 @@ impl Wire {
         if edges.contains_key(edge) {
             return Err(WireError::Open(edge.clone()));
         }
-        edges.insert(edge.clone(), Open { address, pool: Arc::clone(&pool), traffic });
+        let closed = self.0.closed.child_token();
+        let open =
+            Open { address, pool: Arc::clone(&pool), traffic, closed: closed.clone(), listening: None };
+        edges.insert(edge.clone(), open);
         drop(edges);
         self.0.faults.note_edge(edge, carries);
-        Ok(pool)
+        Ok((pool, closed))
     }
 
     /// Says where an edge leads from now on; `None`: nowhere, requests are reset. Exchanges in flight go on where
     /// they are. An edge without a proxy is left alone.
     pub fn set_upstream(&self, edge: &EdgeId, upstream: Option<Upstream>) {
+        if let Some(remote) = &self.0.remote {
+            return remote.set_upstream(edge, upstream);
+        }
         let pool = self.edges().get(edge).map(|open| Arc::clone(&open.pool));
         if let Some(pool) = pool {
             pool.set_upstream(upstream);
@@ -189,7 +250,8 @@ impl Wire {
 
     /// What passed so far on an edge of protocol `tcp`, of which there are no exchanges; `None` for any other.
     pub fn traffic(&self, edge: &EdgeId) -> Option<Traffic> {
-        Some(self.edges().get(edge)?.traffic.as_ref()?.read())
+        let counter = self.edges().get(edge)?.traffic.clone()?;
+        Some(self.0.remote.as_ref().map_or_else(|| counter.read(), |remote| remote.traffic(edge)))
     }
 
     /// Puts a fault rule in force for as long as the result lives. May be called on any thread.
@@ -211,8 +273,32 @@ impl Wire {
         &self.0.log
     }
 
-    /// Stops listening, resets every connection and waits until all of it is over. The log stays readable.
+    /// The process that carries the proxies and goes on forwarding without this one; `None` when that is this one.
+    pub fn plane(&self) -> Option<&Plane> {
+        self.0.remote.as_deref().map(Steering::plane)
+    }
+
+    pub(crate) fn clock(&self) -> &RunClock {
+        &self.0.clock
+    }
+
+    /// Closes one edge, and returns when its address is free.
+    pub(crate) async fn close_edge(&self, edge: &EdgeId) {
+        let Some(open) = self.edges().remove(edge) else { return };
+        self.0.faults.forget_edge(edge);
+        open.closed.cancel();
+        if let Some(listening) = open.listening {
+            let _ = listening.await;
+        }
+    }
+
+    /// Stops listening, resets every connection and waits until all of it is over. The log stays readable. Proxies in
+    /// another process stay as they are, without faults.
     pub async fn close(&self) {
+        if let Some(remote) = &self.0.remote {
+            self.0.log.settle();
+            remote.leave();
+        }
         self.0.closed.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;

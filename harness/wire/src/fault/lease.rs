@@ -50,6 +50,7 @@ impl FaultLease {
 
     /// How often it was applied: to one exchange each, for `refuse` to one connection each.
     pub fn fired(&self) -> u64 {
+        self.table.catch_up();
         *self.rule.fired().borrow()
     }
 

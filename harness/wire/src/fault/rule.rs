@@ -23,6 +23,8 @@ pub(crate) trait Executor: Send + Sync {
     fn renew(&self, rule: &Rule);
     /// Ends it, and returns when it applies to nothing more there.
     fn end(&self, rule: &Rule);
+    /// Returns when each rule here knows how often it was applied there.
+    fn catch_up(&self);
 }
 
 /// A rule in the table.
@@ -44,7 +46,10 @@ pub(crate) struct Rule {
 
 impl std::fmt::Debug for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rule").field("rule", &self.rule).field("record", &self.record()).finish_non_exhaustive()
+        f.debug_struct("Rule")
+            .field("rule", &self.rule)
+            .field("record", &self.record())
+            .finish_non_exhaustive()
     }
 }
 

@@ -94,6 +94,13 @@ impl FaultTable {
         let _ = self.executor.set(executor);
     }
 
+    /// Makes sure that what is read next is up to date.
+    pub(crate) fn catch_up(&self) {
+        if let Some(executor) = self.executor.get().and_then(Weak::upgrade) {
+            executor.catch_up();
+        }
+    }
+
     /// Ends every rule and forgets it.
     pub(crate) fn forget(&self) {
         let mut every = self.every.lock().unwrap_or_else(PoisonError::into_inner);
@@ -166,6 +173,7 @@ impl FaultTable {
 
     /// Every rule that was ever installed, in that order, with what came of it.
     pub fn records(&self) -> Vec<FaultRecord> {
+        self.catch_up();
         let every = self.every.lock().unwrap_or_else(PoisonError::into_inner).clone();
         every.iter().map(|rule| rule.record()).collect()
     }
@@ -182,6 +190,11 @@ impl FaultTable {
     /// Takes note of an edge.
     pub(crate) fn note_edge(&self, edge: &EdgeId, carries: Carries) {
         self.edges.lock().unwrap_or_else(PoisonError::into_inner).push((edge.clone(), carries));
+    }
+
+    /// An edge is closed.
+    pub(crate) fn forget_edge(&self, edge: &EdgeId) {
+        self.edges.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| known != edge);
     }
 
     /// Refuses a rule that can do nothing on any of the open edges that it names. One that names no edge, or an edge

@@ -3,10 +3,12 @@
 //! Writers touch one small lock of their own exchange and a counter; readers pay for digests and redaction, once
 //! for each exchange that is over.
 
+pub(crate) mod follow;
+pub(crate) mod mirror;
 pub(crate) mod record;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use seaworthy_core::evidence::Loss;
@@ -32,6 +34,9 @@ struct Inner {
     table: RwLock<Table>,
     changes: watch::Sender<u64>,
     losses: Mutex<BTreeMap<(&'static str, String, bool), u64>>,
+    /// Whether what passes is written down.
+    recording: AtomicBool,
+    mirrored: Mutex<mirror::Mirrored>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +61,8 @@ pub(crate) struct Entry {
 enum State {
     Raw(Box<Raw>),
     Read(Arc<Exchange>),
+    /// What another process told last, and may tell anew.
+    Shown(Arc<Exchange>),
 }
 
 /// A lock whose holder panicked still holds whole values: each write here is a plain assignment.
@@ -67,7 +74,7 @@ impl Entry {
     fn exchange(&self) -> Arc<Exchange> {
         let mut state = lock(&self.state);
         match &*state {
-            State::Read(exchange) => Arc::clone(exchange),
+            State::Read(exchange) | State::Shown(exchange) => Arc::clone(exchange),
             State::Raw(raw) => {
                 let exchange = Arc::new(raw.exchange(self.id));
                 if raw.is_sealed() {
@@ -94,16 +101,20 @@ impl ExchangeLog {
             table: RwLock::default(),
             changes: watch::Sender::new(0),
             losses: Mutex::default(),
+            recording: AtomicBool::new(true),
+            mirrored: Mutex::default(),
         }))
     }
 
     /// Every exchange, in the order of their ids.
     pub fn snapshot(&self) -> Vec<Exchange> {
+        self.catch_up();
         self.entries().iter().map(|entry| (*entry.exchange()).clone()).collect()
     }
 
     /// Those whose consumer sent this trace id, in the order of their ids.
     pub fn of_trace(&self, trace: TraceId) -> Vec<Exchange> {
+        self.catch_up();
         let entries = self.table().by_trace.get(&trace).cloned().unwrap_or_default();
         entries.iter().map(|entry| (*entry.exchange()).clone()).collect()
     }
@@ -111,12 +122,14 @@ impl ExchangeLog {
     /// Those whose consumer sent a correlation id but no valid `traceparent`, in the order of their ids: only that
     /// id can tell which trace they belong to.
     pub fn untraced(&self) -> Vec<Exchange> {
+        self.catch_up();
         let entries = self.table().untraced.clone();
         entries.iter().map(|entry| (*entry.exchange()).clone()).collect()
     }
 
     /// The exchange with this number.
     pub fn get(&self, id: ExchangeId) -> Option<Exchange> {
+        self.catch_up();
         let at = usize::try_from(id.0.checked_sub(1)?).ok()?;
         let entry = self.table().entries.get(at).cloned()?;
         Some((*entry.exchange()).clone())
@@ -124,6 +137,7 @@ impl ExchangeLog {
 
     /// How many there are, in flight or over.
     pub fn len(&self) -> usize {
+        self.catch_up();
         self.table().entries.len()
     }
 
@@ -134,6 +148,8 @@ impl ExchangeLog {
 
     /// What could not be recorded.
     pub fn losses(&self) -> Vec<Loss> {
+        self.catch_up();
+        let mirrored = self.mirrored_losses();
         let losses = lock(&self.0.losses);
         losses
             .iter()
@@ -144,6 +160,7 @@ impl ExchangeLog {
                 service: None,
                 harmful: *harmful,
             })
+            .chain(mirrored)
             .collect()
     }
 
@@ -191,7 +208,8 @@ impl ExchangeLog {
 
     /// Writes a new exchange down. Past the limit it is written to nowhere and counted.
     pub(crate) fn begin(&self, asked: Asked, started: Nanos) -> Arc<Entry> {
-        if asked.headers.cut {
+        let recording = self.0.recording.load(Ordering::Acquire);
+        if asked.headers.cut && recording {
             self.lost("headers", "more than is recorded of one message", true);
         }
         let trace = asked.trace.map(|trace| trace.trace_id);
@@ -203,6 +221,9 @@ impl ExchangeLog {
                 state: Mutex::new(State::Raw(Box::new(Raw::new(asked, started)))),
             })
         };
+        if !recording {
+            return entry(0);
+        }
         let mut table = self.0.table.write().unwrap_or_else(PoisonError::into_inner);
         if table.entries.len() >= self.0.limit {
             drop(table);
@@ -225,7 +246,7 @@ impl ExchangeLog {
     pub(crate) fn write<R>(&self, entry: &Entry, change: impl FnOnce(&mut Raw) -> R) -> Option<R> {
         let changed = match &mut *lock(&entry.state) {
             State::Raw(raw) => Some(change(raw)),
-            State::Read(_) => None,
+            State::Read(_) | State::Shown(_) => None,
         };
         self.changed(entry);
         changed

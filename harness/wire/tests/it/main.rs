@@ -17,6 +17,7 @@ mod limits;
 mod listening;
 mod matching;
 mod recording;
+mod remote;
 mod shaping;
 mod support;
 mod tunnels;
