@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use seaworthy_core::ids::ServiceName;
+use seaworthy_core::runtime::Runtime;
 use seaworthy_core::system::{Overrides, Process, RunKind, System, SystemFileError};
 use seaworthy_core::time::RunClock;
 use seaworthy_experiment::flow::{self, Flow, FlowFileError};
-use seaworthy_experiment::session::{Session, StartError};
+use seaworthy_experiment::session::{Built, Session, StartError};
 use seaworthy_runtime::{ProcessRuntime, cargo};
 
 /// The name of a system file.
@@ -39,9 +40,30 @@ pub enum LaunchError {
     #[diagnostic(transparent)]
     Flow(#[from] FlowFileError),
     /// This runtime is not in this build.
-    #[error("could not start the system on `{0}`: this build runs processes only")]
-    #[diagnostic(help("use `--on process`"))]
-    Runtime(String),
+    #[error("could not start the system on `{0}`: this build does not have that runtime")]
+    #[diagnostic(help("build seaworthy with the feature of that name, or use `--on process`"))]
+    Runtime(&'static str),
+    /// An image could not be found or built.
+    #[error("could not get the image of `{service}`: {reason}")]
+    #[diagnostic(help("{help}"))]
+    Image {
+        /// Whose.
+        service: ServiceName,
+        /// Why, with all that was tried.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// A placeholder in what an image is made from stands for nothing.
+    #[error("could not fill in `{place}` of service `{service}`: {reason}")]
+    Placeholder {
+        /// Whose.
+        service: ServiceName,
+        /// Where: `image`, `build.args.BASE`.
+        place: String,
+        /// Why.
+        reason: String,
+    },
     /// A binary could not be built.
     #[error(transparent)]
     Build(#[from] cargo::BuildError),
@@ -100,8 +122,8 @@ impl Plan {
         env: Vec<(ServiceName, String, String)>,
     ) -> Result<Self, LaunchError> {
         let system = System::load(file, &Overrides { on, env })?;
-        if on != RunKind::Process {
-            return Err(LaunchError::Runtime(format!("{on:?}").to_lowercase()));
+        if on == RunKind::Attach || (on == RunKind::Docker && !cfg!(feature = "docker")) {
+            return Err(LaunchError::Runtime(on.as_str()));
         }
         let flows = flow::load_all(&system)?;
         Ok(Self { system, flows })
@@ -116,43 +138,70 @@ impl Plan {
         Ok(())
     }
 
-    /// Builds the binaries that the system runs from source. Says nothing and takes no time when all is fresh.
+    /// Makes what the system runs: builds binaries from source, finds or builds images. Says nothing and takes little
+    /// time when all is fresh.
     ///
     /// # Errors
-    /// One does not compile, or there is no such binary.
-    pub async fn build(&self) -> Result<BTreeMap<String, PathBuf>, LaunchError> {
-        let mut binaries: Vec<String> = self
-            .system
-            .services
-            .values()
-            .filter_map(|service| match &service.process {
-                Some(Process::Cargo { cargo }) => Some(cargo.clone()),
-                _ => None,
-            })
-            .collect();
-        binaries.sort();
-        binaries.dedup();
-        if binaries.is_empty() {
-            return Ok(BTreeMap::new());
+    /// A binary does not compile, there is no such binary, or an image can neither be found nor built.
+    pub async fn build(&self) -> Result<Built, LaunchError> {
+        match self.system.on {
+            RunKind::Process => Ok(Built { executables: self.executables().await?, ..Built::default() }),
+            #[cfg(feature = "docker")]
+            RunKind::Docker => {
+                let images = crate::images::make(&self.system).await?;
+                Ok(Built { images, ..Built::default() })
+            }
+            other => Err(LaunchError::Runtime(other.as_str())),
         }
-        // Services are built as the harness itself was: a debug test does not wait for a release build.
-        let release = !cfg!(debug_assertions);
-        let folder = self.system.folder.clone();
-        let built = tokio::task::spawn_blocking(move || cargo::build(&folder, &binaries, release));
-        let built = built.await.map_err(|error| LaunchError::Io {
-            what: "build the services".to_owned(),
-            source: std::io::Error::other(error),
-        })?;
-        Ok(built?)
     }
 
-    /// Starts the system from binaries that were built.
+    async fn executables(&self) -> Result<BTreeMap<String, PathBuf>, LaunchError> {
+        let binaries = self.system.services.values().filter_map(|service| match &service.process {
+            Some(Process::Cargo { cargo }) => Some(cargo.clone()),
+            _ => None,
+        });
+        // Services are built as the harness itself was: a debug test does not wait for a release build.
+        let release = !cfg!(debug_assertions);
+        build(binaries.collect(), &self.system.folder, move |folder, binaries| {
+            cargo::build(folder, binaries, release)
+        })
+        .await
+    }
+
+    /// Starts the system with what was made for it.
     ///
     /// # Errors
     /// A service does not start or does not get ready.
-    pub async fn start(&self, executables: BTreeMap<String, PathBuf>) -> Result<Session, LaunchError> {
+    pub async fn start(&self, built: Built) -> Result<Session, LaunchError> {
         let clock = RunClock::start();
-        let runtime = ProcessRuntime::new(clock).map_err(StartError::Runtime)?;
-        Ok(Session::start(self.system.clone(), clock, Arc::new(runtime), executables).await?)
+        let runtime: Arc<dyn Runtime> = match self.system.on {
+            RunKind::Process => Arc::new(ProcessRuntime::new(clock).map_err(StartError::Runtime)?),
+            #[cfg(feature = "docker")]
+            RunKind::Docker => Arc::new(
+                seaworthy_runtime::DockerRuntime::new(clock).await.map_err(StartError::Runtime)?,
+            ),
+            other => return Err(LaunchError::Runtime(other.as_str())),
+        };
+        Ok(Session::start(self.system.clone(), clock, runtime, built).await?)
     }
+}
+
+/// Builds binaries on a thread of its own, each once.
+pub(crate) async fn build(
+    mut binaries: Vec<String>,
+    folder: &Path,
+    work: impl FnOnce(&Path, &[String]) -> Result<BTreeMap<String, PathBuf>, cargo::BuildError> + Send + 'static,
+) -> Result<BTreeMap<String, PathBuf>, LaunchError> {
+    binaries.sort();
+    binaries.dedup();
+    if binaries.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let folder = folder.to_owned();
+    let built = tokio::task::spawn_blocking(move || work(&folder, &binaries));
+    let built = built.await.map_err(|error| LaunchError::Io {
+        what: "build the services".to_owned(),
+        source: std::io::Error::other(error),
+    })?;
+    Ok(built?)
 }

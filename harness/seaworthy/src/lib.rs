@@ -28,6 +28,8 @@
 pub mod check;
 pub mod control;
 pub mod custom;
+#[cfg(feature = "docker")]
+mod images;
 pub mod judge;
 #[cfg(feature = "process")]
 pub mod launch;

@@ -18,6 +18,8 @@ use seaworthy_experiment::plan::Silent;
 use seaworthy_experiment::session::Session;
 use tokio::runtime::Handle;
 #[cfg(feature = "process")]
+use seaworthy_core::system::RunKind;
+#[cfg(feature = "process")]
 use tokio::{
     runtime::Runtime,
     sync::{Mutex, OnceCell},
@@ -146,7 +148,7 @@ impl System {
         }
         let file = resolve(path.as_ref())?;
         let cell = SHARED.lock().await.entry(file.clone()).or_default().clone();
-        let system = cell.get_or_try_init(|| Self::start_file(file)).await?;
+        let system = cell.get_or_try_init(|| Self::start_file(file, RunKind::Process)).await?;
         Ok(System { shared: true, ..system.clone() })
     }
 
@@ -156,7 +158,16 @@ impl System {
     /// As [`System::shared`].
     #[cfg(feature = "process")]
     pub async fn start(path: impl AsRef<Path>) -> Result<System, Error> {
-        Self::start_file(resolve(path.as_ref())?).await
+        Self::start_on(path, RunKind::Process).await
+    }
+
+    /// As [`System::start`], on a runtime of choice: the same system file in containers, say.
+    ///
+    /// # Errors
+    /// As [`System::shared`]; there is no container engine; an image can neither be found nor built.
+    #[cfg(feature = "process")]
+    pub async fn start_on(path: impl AsRef<Path>, on: RunKind) -> Result<System, Error> {
+        Self::start_file(resolve(path.as_ref())?, on).await
     }
 
     /// Joins a system that `seaworthy up` runs.
@@ -168,12 +179,12 @@ impl System {
     }
 
     #[cfg(feature = "process")]
-    async fn start_file(file: PathBuf) -> Result<System, Error> {
+    async fn start_file(file: PathBuf, on: RunKind) -> Result<System, Error> {
         let handle = handle()?;
         let starting = handle.spawn(async move {
-            let plan = Plan::load(&file, seaworthy_core::system::RunKind::Process, Vec::new())?;
-            let executables = plan.build().await?;
-            plan.start(executables).await
+            let plan = Plan::load(&file, on, Vec::new())?;
+            let built = plan.build().await?;
+            plan.start(built).await
         });
         let session = starting.await.map_err(|_| Error::Gone)??;
         Self::describe(Backend::Here { session, handle }).await
@@ -256,7 +267,12 @@ impl System {
         self.done(&format!("start `{service}` again"), ask).await.map(drop)
     }
 
-    async fn inject(&self, service: &str, fault: InstanceFault) -> Result<(), Error> {
+    /// Does something to the service's instance: freezes it, takes it off its network, gives it less of the machine, and
+    /// undoes that. One that ends by it has ended when this returns.
+    ///
+    /// # Errors
+    /// None is running, or the runtime cannot do that.
+    pub async fn inject(&self, service: &str, fault: InstanceFault) -> Result<(), Error> {
         let ask = Ask::Inject { service: ServiceName::from(service), fault };
         self.done(&format!("{} `{service}`", fault.as_str()), ask).await.map(drop)
     }

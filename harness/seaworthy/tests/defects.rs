@@ -7,7 +7,6 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test harness reports on its own")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +18,7 @@ use seaworthy::core::finding::{Finding, Verdict};
 use seaworthy::core::ids::ServiceName;
 use seaworthy::core::system::RunKind;
 use seaworthy::experiment::plan::Silent;
+use seaworthy::experiment::session::Built;
 use seaworthy::judge::Judge;
 use seaworthy::launch::Plan;
 use tokio::runtime::Runtime;
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
 struct Shop {
     runtime: Runtime,
     file: PathBuf,
-    built: OnceCell<BTreeMap<String, PathBuf>>,
+    built: OnceCell<Built>,
 }
 
 impl Shop {

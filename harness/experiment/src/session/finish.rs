@@ -17,11 +17,21 @@ impl Session {
     pub async fn finish(self) -> EvidenceSet {
         self.shut_down().await;
         let evidence = self.gather(Finality::Final);
+        self.clear_away().await;
+        evidence
+    }
+
+    /// Ends the system in order, without looking at its evidence.
+    pub async fn end(&self) {
+        self.shut_down().await;
+        self.clear_away().await;
+    }
+
+    async fn clear_away(&self) {
         self.wire().close().await;
         if let Err(error) = self.inner.runtime.close().await {
             tracing::warn!(%error, "something of the run is left behind");
         }
-        evidence
     }
 
     /// Ends every instance: those that others come `after` last.

@@ -91,7 +91,10 @@ impl Session {
                 watchers: Mutex::default(),
             }),
         };
-        session.start_all(&names).await?;
+        if let Err(error) = session.start_all(&names).await {
+            session.end().await;
+            return Err(error);
+        }
         Ok(session)
     }
 

@@ -56,10 +56,10 @@ pub(super) async fn run(
             .map_err(|error| Failure::plain(format!("could not make {}: {error}", folder.display())))?;
     }
     let live = Live::new(common.quiet);
-    live.say("building the services");
-    let executables = plan.build().await?;
+    live.say("making what the services run");
+    let built = plan.build().await?;
     live.say(&format!("starting {}", plan.system.name));
-    let session = plan.start(executables).await?;
+    let session = plan.start(built).await?;
     session.set_seed(seed);
     let run = drive(session, &plan.flows, &judge, common.timeout, &live).await?;
     live.clear();

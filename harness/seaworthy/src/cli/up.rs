@@ -16,10 +16,10 @@ pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failu
     let file = find(args.system.as_deref(), &working_folder()?)?;
     let plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
     let live = Live::new(common.quiet);
-    live.say("building the services");
-    let executables = plan.build().await?;
+    live.say("making what the services run");
+    let built = plan.build().await?;
     live.say(&format!("starting {}", plan.system.name));
-    let session = plan.start(executables).await?;
+    let session = plan.start(built).await?;
     live.clear();
 
     let own = tempfile::Builder::new().prefix("seaworthy-up-").tempdir();
@@ -55,7 +55,7 @@ pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failu
         }
     }
     drop(server);
-    session.shut_down().await;
+    session.end().await;
     Ok(ExitCode::SUCCESS)
 }
 

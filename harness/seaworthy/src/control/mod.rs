@@ -231,7 +231,7 @@ pub async fn serve(session: &Session, ask: Ask) -> Reply {
         }
         Ask::Inject { service, fault } => match session.inject(&service, fault).await {
             Ok(instance) => {
-                if fault != InstanceFault::Restart
+                if matches!(fault, InstanceFault::Kill | InstanceFault::Term)
                     && let Err(error) = session.stop(&instance).await
                 {
                     return refused(error.to_string());

@@ -96,7 +96,7 @@ impl Runtime for Copies {
                 std::thread::spawn(move || serving.die(Some(0), None));
             });
             *copy.runtime.lock().unwrap() = Some(runtime);
-            self.note(&copy, InstanceEventKind::Started { pid: None });
+            self.note(&copy, InstanceEventKind::Started { pid: None, container: None });
             self.copies.lock().unwrap().insert(launch.instance.clone(), copy);
             let ports = launch.ports.keys().map(|port| (port.clone(), address)).collect();
             Ok(Started { ports, pid: None })
@@ -142,6 +142,17 @@ impl Runtime for Copies {
             self.inject(instance, InstanceFault::Kill).await?;
             self.ended(instance).await
         })
+    }
+
+    fn ports<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, SocketAddr>, RuntimeError>> {
+        Box::pin(async move { Err(RuntimeError::NoInstance(instance.clone())) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), RuntimeError>> {
+        Box::pin(async { Ok(()) })
     }
 
     fn mark_ready(&self, instance: &InstanceId) {

@@ -1,7 +1,6 @@
 //! A shop of two services, small enough to see through: `front` takes orders and asks `back`; after its answer it
 //! tells `back` of the order.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,7 +23,7 @@ use tokio::time::timeout;
 
 use super::copies::{Copies, Copy};
 use crate::flow::{Flow, FlowOutcome, run_flow};
-use crate::session::Session;
+use crate::session::{Built, Session};
 
 const SYSTEM: &str = r#"
 version: 1
@@ -74,7 +73,7 @@ impl Shop {
             let (store, orders) = (shared.clone(), orders.clone());
             router(Here { copy, client, store, orders, asked: Arc::default() })
         });
-        let started = Session::start(system, clock, Arc::new(copies), BTreeMap::new());
+        let started = Session::start(system, clock, Arc::new(copies), Built::default());
         let session = timeout(DEADLINE, started).await.unwrap().unwrap();
         let _ = store.set(session.store().clone());
         Self { session }
