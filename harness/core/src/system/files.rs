@@ -54,8 +54,10 @@ fn of_service(service: &mut Node, folder: &Path) -> Result<(), Misfit> {
             help: help.map(str::to_owned),
             place: place.clone(),
         };
-        if let Some(other) = file.value.entries().unwrap_or_default().iter().find(|entry| entry.key != "from") {
-            let mut misfit = wrong(format!("`{}` has no meaning here", other.key), Some("write `{from: FILE}`"));
+        if let Some(other) = file.value.entries().unwrap_or_default().iter().find(|entry| entry.key != "from")
+        {
+            let mut misfit =
+                wrong(format!("`{}` has no meaning here", other.key), Some("write `{from: FILE}`"));
             misfit.place = other.key_place.clone();
             return Err(misfit);
         }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use super::address::Address;
 use super::image::{Build, BuildDetails};
 use super::model::{Call, Process};
 
@@ -30,6 +31,30 @@ impl<'de> Visitor<'de> for BuildForms {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Build, A::Error> {
         BuildDetails::deserialize(de::value::MapAccessDeserializer::new(map)).map(Build::Detailed)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AddressForms)
+    }
+}
+
+struct AddressForms;
+
+impl<'de> Visitor<'de> for AddressForms {
+    type Value = Address;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`http://HOST:PORT`, or an address for each port: `{http: http://HOST:PORT, …}`")
+    }
+
+    fn visit_str<E: de::Error>(self, url: &str) -> Result<Address, E> {
+        Ok(Address::Only(url.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Address, A::Error> {
+        Deserialize::deserialize(de::value::MapAccessDeserializer::new(map)).map(Address::Ports)
     }
 }
 

@@ -34,6 +34,7 @@
 //! assert_eq!(error.location().map(|location| location.line), Some(9));
 //! ```
 
+mod address;
 pub mod document;
 mod error;
 mod facts;
@@ -50,6 +51,7 @@ mod schema;
 pub mod suggest;
 mod validate;
 
+pub use address::{Address, AddressError, Endpoint};
 pub use error::{Mistake, SystemFileError};
 pub use facts::{
     Breaker, CheckSettings, Correlation, CustomCheck, Events, Expect, Facts, Protected, Retries, Saga,

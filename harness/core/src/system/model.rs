@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::address::Address;
 use super::facts::{CheckSettings, Facts};
 use super::image::Build;
 use super::locate::Places;
@@ -105,9 +106,9 @@ pub struct Service {
     /// It is there on these runtimes only; elsewhere it is left out, and so are calls to it. All unless said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<RunKind>,
-    /// It runs already, here.
+    /// It runs already, here: its address, or where it has several ports the address of each by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
+    pub url: Option<Address>,
     /// Its ports by name, with what is spoken there, and the number where it is fixed: `http`, `5432/tcp`.
     #[serde(default)]
     pub ports: BTreeMap<String, Port>,

@@ -4,6 +4,7 @@
 
 mod interpolation;
 mod overlays;
+mod runtimes;
 mod schema;
 mod soundness;
 mod suggestions;

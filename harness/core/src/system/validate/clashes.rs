@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Review;
+use crate::system::address::Endpoint;
 use crate::system::model::RunKind;
 
 pub(super) fn review(review: &mut Review<'_>) {
@@ -44,23 +45,23 @@ fn listens_on(key: &str, value: &str) -> Option<u16> {
     says_so.then(|| number.trim().parse().ok()).flatten().filter(|port| *port != 0)
 }
 
-/// Two services cannot both be the one at an address.
+/// Two ports cannot both be the one at an address.
 fn addresses(review: &mut Review<'_>) {
-    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut taken: BTreeMap<Endpoint, String> = BTreeMap::new();
     for (name, service) in review.services() {
-        let Some(url) = &service.url else { continue };
-        let url = url.trim_end_matches('/');
-        match taken.get(url) {
-            None => {
-                taken.insert(url, name);
-            }
-            Some(other) => {
-                let message = format!("`{other}` is at `{url}` too");
-                review.value(
-                    &["services", name, "url"],
-                    message,
-                    "give each service its own address".to_owned(),
-                );
+        let several = service.ports.len() > 1;
+        for (port, endpoint) in service.endpoints() {
+            let shown = if several { format!("{name}.{port}") } else { name.to_owned() };
+            match taken.get(&endpoint) {
+                None => {
+                    taken.insert(endpoint, shown);
+                }
+                Some(other) => {
+                    let message = format!("`{other}` is at `{endpoint}` too");
+                    let path = ["services", name, "url", port.as_str()];
+                    let path = if several { &path[..] } else { &path[..3] };
+                    review.value(path, message, "give each its own address".to_owned());
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use super::settings::above_zero;
 use super::{Review, is_variable};
 use crate::ids::{DEAD_LETTERS, INGRESS, PROBE, is_name};
+use crate::system::address::{Address, Endpoint};
 use crate::system::model::{Call, Process, RunKind, Service};
 use crate::system::port::{Port, PortProtocol};
 
@@ -24,7 +25,9 @@ pub(super) fn review(review: &mut Review<'_>) {
             let help = "choose another name".to_owned();
             review.key(
                 &path,
-                format!("`{name}` stands for the world outside or for a part of the harness, not for a service"),
+                format!(
+                    "`{name}` stands for the world outside or for a part of the harness, not for a service"
+                ),
                 help,
             );
         }
@@ -45,7 +48,10 @@ fn run(review: &mut Review<'_>, name: &str, service: &Service) {
         RunKind::Docker => {
             (service.image.is_none() && service.build.is_none(), "add `image: NAME:TAG` or `build: FOLDER`")
         }
-        RunKind::Attach => (service.url.is_none(), "add `url: http://HOST:PORT`"),
+        // Without ports there is nothing to reach.
+        RunKind::Attach => {
+            (service.url.is_none() && !service.ports.is_empty(), "add `url: http://HOST:PORT`")
+        }
     };
     if missing {
         let message = format!("`{name}` cannot be run on `{}`: nothing says how", review.on.as_str());
@@ -86,26 +92,48 @@ fn run(review: &mut Review<'_>, name: &str, service: &Service) {
             review.value(&path, format!("`{volume}` is no folder of a container"), help);
         }
     }
-    if let Some(url) = &service.url
-        && !is_url(url)
-    {
-        let help = "write `http://HOST:PORT`".to_owned();
-        review.value(&["services", name, "url"], format!("`{url}` is not the address of a service"), help);
-    }
+    addresses(review, name, service);
 }
 
-fn is_url(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    host.is_some_and(|host| {
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-            _ => (host, None),
+/// Each address of a service that runs already is one, of a port that it has, and each port has one.
+fn addresses(review: &mut Review<'_>, name: &str, service: &Service) {
+    let Some(url) = &service.url else { return };
+    let path = ["services", name, "url"];
+    if matches!(url, Address::Only(_)) && service.ports.len() > 1 {
+        let each: Vec<String> = service.ports.keys().map(|port| format!("{port}: …")).collect();
+        let help = format!("write an address for each: `url: {{{}}}`", each.join(", "));
+        return review.value(&path, format!("`{name}` has several ports; which one is here?"), help);
+    }
+    for (port, url) in url.written() {
+        let path = ["services", name, "url", port.unwrap_or_default()];
+        let path = if port.is_some() { &path[..] } else { &path[..3] };
+        let declared = match port {
+            Some(port) if !service.ports.contains_key(port) => {
+                let known = service.ports.keys().map(String::as_str);
+                let help = review.meant(port, known);
+                review.key(path, format!("`{name}` has no port `{port}`"), help);
+                continue;
+            }
+            Some(port) => service.ports.get(port),
+            None => service.ports.values().next(),
         };
-        !name.is_empty()
-            && !host.contains(|c: char| c.is_whitespace() || c == '@')
-            && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
-    })
+        let mistake = match (url.parse::<Endpoint>(), declared) {
+            (Err(error), _) => error.to_string(),
+            (Ok(endpoint), Some(port)) if !endpoint.speaks(port.protocol) => {
+                format!("`{url}` does not fit what is spoken there, {}", port.protocol.as_str())
+            }
+            _ => continue,
+        };
+        let scheme =
+            if declared.is_some_and(|port| port.protocol == PortProtocol::Tcp) { "tcp" } else { "http" };
+        review.value(path, mistake, format!("write `{scheme}://HOST:PORT`"));
+    }
+    if let Address::Ports(urls) = url {
+        for port in service.ports.keys().filter(|port| !urls.contains_key(*port)) {
+            let help = format!("add `{port}: http://HOST:PORT`");
+            review.key(&path, format!("nothing says where port `{port}` of `{name}` is"), help);
+        }
+    }
 }
 
 fn ports(review: &mut Review<'_>, name: &str, service: &Service) {
