@@ -82,6 +82,6 @@ fn each_runtime_asks_for_its_own_way_to_run() {
     assert_snapshot!("no way to attach", refused(RunKind::Attach));
     let text = OVERLAID.replace("image: payments:1", "image: payments:1\n    url: http://127.0.0.1:99999");
     assert_snapshot!("bad address", shown(&on(RunKind::Docker, &text).unwrap_err()));
-    let twice = "version: 1\nname: x\nservices:\n  a: {url: \"http://h:1\"}\n  b: {url: \"http://h:1/\"}\n";
+    let twice = "version: 1\nname: x\nservices:\n  a: {url: \"http://h:1\", ports: {http: http}}\n  b: {url: \"http://h:1/\", ports: {http: http}}\n";
     assert_snapshot!("one address twice", shown(&on(RunKind::Attach, twice).unwrap_err()));
 }

@@ -45,23 +45,18 @@ fn listens_on(key: &str, value: &str) -> Option<u16> {
     says_so.then(|| number.trim().parse().ok()).flatten().filter(|port| *port != 0)
 }
 
-/// Two ports cannot both be the one at an address.
+/// Two services cannot both be the one at an address.
 fn addresses(review: &mut Review<'_>) {
-    let mut taken: BTreeMap<Endpoint, String> = BTreeMap::new();
+    let mut taken: BTreeMap<Endpoint, &str> = BTreeMap::new();
     for (name, service) in review.services() {
-        let several = service.ports.len() > 1;
         for (port, endpoint) in service.endpoints() {
-            let shown = if several { format!("{name}.{port}") } else { name.to_owned() };
-            match taken.get(&endpoint) {
-                None => {
-                    taken.insert(endpoint, shown);
-                }
-                Some(other) => {
-                    let message = format!("`{other}` is at `{endpoint}` too");
-                    let path = ["services", name, "url", port.as_str()];
-                    let path = if several { &path[..] } else { &path[..3] };
-                    review.value(path, message, "give each its own address".to_owned());
-                }
+            let other = *taken.entry(endpoint.clone()).or_insert(name);
+            // One port may well speak both HTTP and gRPC.
+            if other != name {
+                let message = format!("`{other}` is at `{endpoint}` too");
+                let path = ["services", name, "url", port.as_str()];
+                let path = if service.ports.len() > 1 { &path[..] } else { &path[..3] };
+                review.value(path, message, "give each service its own address".to_owned());
             }
         }
     }
