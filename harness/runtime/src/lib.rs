@@ -10,6 +10,7 @@
 //!
 #![doc = include_str!("../README.md")]
 
+pub mod attach;
 pub mod cargo;
 #[cfg(feature = "docker")]
 pub mod docker;
@@ -22,4 +23,5 @@ mod record;
 #[cfg(feature = "docker")]
 pub use docker::DockerRuntime;
 pub use process::ProcessRuntime;
+pub use attach::AttachRuntime;
 pub use readiness::address_in_use;

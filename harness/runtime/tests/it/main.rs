@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
 
+mod attached;
 mod building;
+#[cfg(feature = "docker")]
+mod docker;
 mod ending;
 mod process;
 mod readying;
