@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use seaworthy_core::evidence::{EvidenceLine, EvidenceSet};
 use seaworthy_core::ids::EdgeId;
 use seaworthy_core::secret;
-use seaworthy_core::system::System;
+use seaworthy_core::system::{RunKind, System};
 use serde::{Deserialize, Serialize};
 
 /// The version of the evidence format.
@@ -76,6 +76,9 @@ pub struct Judged {
     pub folder: PathBuf,
     /// The system file.
     pub file: PathBuf,
+    /// On which runtime it ran.
+    #[serde(default)]
+    pub on: RunKind,
     /// Where its proxies listened.
     pub proxies: Vec<(EdgeId, SocketAddr)>,
 }
@@ -117,6 +120,7 @@ pub fn write(
     let judged = Judged {
         folder: system.folder.clone(),
         file: system.file.clone(),
+        on: system.on,
         system,
         proxies: proxies.iter().map(|(edge, address)| (edge.clone(), *address)).collect(),
     };
@@ -141,6 +145,7 @@ pub fn read(folder: &Path) -> Result<EvidenceSet, DiskError> {
     let mut system = judged.system;
     system.folder = judged.folder;
     system.file = judged.file;
+    system.on = judged.on;
     let mut evidence = EvidenceSet::empty(system);
 
     let path = folder.join("evidence.jsonl");

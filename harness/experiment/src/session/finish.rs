@@ -10,13 +10,22 @@ use seaworthy_core::system::System;
 use seaworthy_telemetry::{Ledger, completeness};
 
 use super::Session;
+use super::attach::is_attached;
 
 impl Session {
     /// Asks every instance to end and to flush, consumers before providers, and gathers the evidence, which is
     /// final then. The system does not run afterwards.
+    ///
+    /// Services that ran already are left running. They get the time that they may take to export, and the evidence is
+    /// provisional.
     pub async fn finish(self) -> EvidenceSet {
-        self.shut_down().await;
-        let evidence = self.gather(Finality::Final);
+        let evidence = if is_attached(self.system()) {
+            self.settle().await;
+            self.gather(Finality::Provisional)
+        } else {
+            self.shut_down().await;
+            self.gather(Finality::Final)
+        };
         self.clear_away().await;
         evidence
     }
@@ -61,7 +70,7 @@ impl Session {
 
     /// All evidence so far.
     pub fn gather(&self, finality: Finality) -> EvidenceSet {
-        let mut evidence = EvidenceSet::empty(self.system().clone());
+        let mut evidence = EvidenceSet::empty(self.attached_system());
         let telemetry = self.store().snapshot();
         let output = self.inner.runtime.output();
         evidence.exchanges = self.wire().log().snapshot();

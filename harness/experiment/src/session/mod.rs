@@ -1,5 +1,6 @@
 //! A system that runs: its proxies, its receiver, its instances, and what was seen of it so far.
 
+mod attach;
 mod broker;
 mod complete;
 mod finish;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use broker::Taps;
+pub use attach::wire_config;
 pub use finish::judge_completeness;
 pub use launch::LaunchError;
 pub use start::http_client;

@@ -12,16 +12,19 @@ use seaworthy_core::instance::InstanceEventKind;
 use seaworthy_core::runtime::{Runtime, RuntimeError};
 use seaworthy_core::system::{PortProtocol, Service, System};
 use seaworthy_core::time::RunClock;
-use seaworthy_telemetry::{Receiver, ReceiverLimits, Store, StoreLimits};
-use seaworthy_wire::{Upstream, Wire, WireConfig};
+use seaworthy_telemetry::{Store, StoreLimits};
+use seaworthy_wire::{Upstream, Wire};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::attach;
 use super::launch::Surroundings;
 use super::{Built, Inner, Instances, Running, Session, StartError, Taps};
 
 /// How long a service may take to get ready unless it declares a deadline.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// The same for one that runs already.
+const FOUND_DEADLINE: Duration = Duration::from_secs(5);
 /// How long one readiness probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a service is started with fresh ports when its port was taken meanwhile.
@@ -39,29 +42,35 @@ impl Session {
         runtime: Arc<dyn Runtime>,
         built: Built,
     ) -> Result<Session, StartError> {
-        let correlation = system.facts.correlation.clone().unwrap_or_default();
+        let wire = Wire::new(clock, attach::wire_config(&system, runtime.vantage().listen));
+        Self::start_on(wire, system, clock, runtime, built).await
+    }
+
+    /// The same with a wire that was made before, [`wire_config`](super::wire_config) says how: one whose proxies are
+    /// in another process, say.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub async fn start_on(
+        wire: Wire,
+        system: System,
+        clock: RunClock,
+        runtime: Arc<dyn Runtime>,
+        built: Built,
+    ) -> Result<Session, StartError> {
         let vantage = runtime.vantage();
-        let wire = Wire::new(
-            clock,
-            WireConfig {
-                correlation_headers: correlation.headers,
-                listen: vantage.listen.clone(),
-                ..WireConfig::default()
-            },
-        );
         let store = Store::new(clock, StoreLimits::default());
-        let limits = ReceiverLimits::default();
-        let receiver = Receiver::listen(store.clone(), limits, &vantage.listen, None).await?;
+        let receiver = attach::open_receiver(&system, store.clone(), &vantage.listen).await?;
         let messages = system.message_edges();
         // Messages have no address: the taps of their brokers carry them.
         for edge in system.edges().into_iter().filter(|edge| !messages.contains_key(edge)) {
             let protocol = system.protocol(&edge).unwrap_or(PortProtocol::Http);
-            wire.open(edge, protocol).await?;
+            attach::open_edge(&wire, &system, edge, protocol).await?;
         }
         for (name, service) in &system.services {
             if let Some(port) = service.health_port() {
                 let edge = system.edge(PROBE, name.as_str(), Some(port));
-                wire.open(edge, PortProtocol::Http).await?;
+                attach::open_edge(&wire, &system, edge, PortProtocol::Http).await?;
             }
         }
         let client = http_client().map_err(|error| RuntimeError::Io {
@@ -113,8 +122,11 @@ impl Session {
                 }
             }
             self.start_service(name).await?;
-            // Before anyone who waits for the broker declares a queue there.
-            self.open_taps(name).await?;
+            // Before anyone who waits for the broker declares a queue there. Where services run already their messages
+            // are left alone: a tap would end with the harness, and they would not pass any more.
+            if !attach::is_attached(self.system()) {
+                self.open_taps(name).await?;
+            }
             if let Some(sender) = ready.get(name) {
                 sender.send_replace(true);
             }
@@ -173,14 +185,19 @@ impl Session {
             receiver: self.receiver_address(),
             built: &self.inner.built,
         };
-        let launch = surroundings.launch(name, service, instance.clone())?;
+        let is_attached = attach::is_attached(self.system());
+        let launch = match is_attached {
+            true => attach::launch(name, service, instance.clone()),
+            false => surroundings.launch(name, service, instance.clone())?,
+        };
         let started = self.inner.runtime.start(&launch).await?;
         self.instances().running.insert(
             name.clone(),
             Running { instance: instance.clone(), ports: started.ports.clone(), end_expected: false },
         );
         self.point_at(name, &instance, &started.ports);
-        let within = service.health.deadline.map_or(READY_DEADLINE, |deadline| deadline.0);
+        let usual = if is_attached { FOUND_DEADLINE } else { READY_DEADLINE };
+        let within = service.health.deadline.map_or(usual, |deadline| deadline.0);
         let runtime = &*self.inner.runtime;
         seaworthy_runtime::readiness::until_ready(runtime, &launch, within, || self.probe(name))
             .await?;
@@ -201,7 +218,9 @@ impl Session {
         for edge in edges.filter(|edge| edge.provider == *name) {
             let port = edge.port.as_deref().or_else(|| service.only_port());
             let address = port.and_then(|port| ports.get(port)).copied();
-            let upstream = address.map(|address| Upstream { address, instance: Some(instance.clone()) });
+            // Of services that run already nobody knows which instance answers.
+            let instance = Some(instance).filter(|_| !attach::is_attached(self.system())).cloned();
+            let upstream = address.map(|address| Upstream { address, instance });
             self.wire().set_upstream(&edge, upstream);
         }
     }
