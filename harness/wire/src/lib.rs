@@ -58,6 +58,7 @@
 //! when it goes out to the provider, when the response's head comes, and when each side ends. What is expensive
 //! (digests, secrets) is done when somebody reads.
 
+pub mod broker;
 mod config;
 mod error;
 pub mod fault;

@@ -62,6 +62,19 @@ struct Open {
     listening: Option<JoinHandle<()>>,
 }
 
+/// The parts of a wire that a tap uses. It does not keep the wire open.
+#[cfg(feature = "amqp")]
+#[derive(Clone)]
+pub(crate) struct Carrying {
+    pub(crate) clock: RunClock,
+    pub(crate) config: Arc<WireConfig>,
+    pub(crate) log: ExchangeLog,
+    pub(crate) faults: Arc<FaultTable>,
+    pub(crate) tasks: TaskTracker,
+    /// Ends when the wire closes.
+    pub(crate) closed: CancellationToken,
+}
+
 impl Wire {
     /// A wire without edges. To be called on the runtime that shall carry the proxies.
     pub fn new(clock: RunClock, config: WireConfig) -> Self {
@@ -225,15 +238,41 @@ impl Wire {
         Ok((pool, closed))
     }
 
+    /// Takes note of an edge whose messages a tap carries; the result knows which instance is at its end. A tap that
+    /// follows another on the same edge carries on with what is known of it.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn enter_messages(&self, edge: &EdgeId) -> Result<Arc<Pool>, WireError> {
+        if let Some(open) = self.edges().get(edge)
+            && open.address.is_none()
+            && !self.0.closed.is_cancelled()
+        {
+            return Ok(Arc::clone(&open.pool));
+        }
+        Ok(self.enter(edge, Carries::Messages, None, None)?.0)
+    }
+
+    /// What carries messages: where they are recorded, what is done to them, and when it ends.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn carrying(&self) -> Carrying {
+        Carrying {
+            clock: self.0.clock,
+            config: Arc::clone(&self.0.config),
+            log: self.0.log.clone(),
+            faults: Arc::clone(&self.0.faults),
+            tasks: self.0.tasks.clone(),
+            closed: self.0.closed.child_token(),
+        }
+    }
+
     /// Says where an edge leads from now on; `None`: nowhere, requests are reset. Exchanges in flight go on where
     /// they are. An edge without a proxy is left alone.
     pub fn set_upstream(&self, edge: &EdgeId, upstream: Option<Upstream>) {
-        if let Some(remote) = &self.0.remote {
-            return remote.set_upstream(edge, upstream);
-        }
-        let pool = self.edges().get(edge).map(|open| Arc::clone(&open.pool));
-        if let Some(pool) = pool {
-            pool.set_upstream(upstream);
+        let open = self.edges().get(edge).map(|open| (Arc::clone(&open.pool), open.address.is_some()));
+        match (&self.0.remote, open) {
+            // Taps are always here.
+            (Some(remote), Some((_, true)) | None) => remote.set_upstream(edge, upstream),
+            (_, Some((pool, _))) => pool.set_upstream(upstream),
+            (None, None) => {}
         }
     }
 

@@ -232,6 +232,14 @@ impl FaultTable {
         plan
     }
 
+    /// What applies to this message, in order of installation. Each rule that is about it counts it.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn for_message(&self, message: &RequestFacts<'_>) -> Vec<Match> {
+        let suited = self.rules();
+        let suited = suited.iter().filter(|rule| rule.rule.action.suits_messages());
+        suited.filter_map(|rule| Some(Match { index: rule.take(message)?, rule: Arc::clone(rule) })).collect()
+    }
+
     /// Whether there is nothing to match against.
     pub(crate) fn is_empty(&self) -> bool {
         self.rules().is_empty()

@@ -29,19 +29,31 @@ pub(crate) struct RawHeaders {
 impl RawHeaders {
     /// The first of these, as far as the limits go.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut kept =
-            Self { ends: Vec::with_capacity(headers.len().min(MAX_RECORDED_HEADERS)), ..Self::default() };
-        let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len();
-        kept.bytes.reserve(headers.iter().map(size).sum::<usize>().min(MAX_RECORDED_HEADER_BYTES));
-        for (name, value) in headers {
+        let pairs = || headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let size = pairs().map(|(name, value)| name.len() + value.len()).sum();
+        Self::of_pairs(pairs(), headers.len(), size)
+    }
+
+    /// The same of names and values that need not be HTTP's: so many, with so many bytes.
+    pub(crate) fn of_pairs<'p>(
+        pairs: impl Iterator<Item = (&'p str, &'p [u8])>,
+        count: usize,
+        size: usize,
+    ) -> Self {
+        let mut kept = Self {
+            bytes: Vec::with_capacity(size.min(MAX_RECORDED_HEADER_BYTES)),
+            ends: Vec::with_capacity(count.min(MAX_RECORDED_HEADERS)),
+            cut: false,
+        };
+        for (name, value) in pairs {
             let room = MAX_RECORDED_HEADER_BYTES - kept.bytes.len();
-            if kept.ends.len() == MAX_RECORDED_HEADERS || name.as_str().len() + value.len() > room {
+            if kept.ends.len() == MAX_RECORDED_HEADERS || name.len() + value.len() > room {
                 kept.cut = true;
                 continue;
             }
-            kept.bytes.extend_from_slice(name.as_str().as_bytes());
+            kept.bytes.extend_from_slice(name.as_bytes());
             let name_end = kept.bytes.len() as u32;
-            kept.bytes.extend_from_slice(value.as_bytes());
+            kept.bytes.extend_from_slice(value);
             kept.ends.push((name_end, kept.bytes.len() as u32));
         }
         kept

@@ -83,7 +83,9 @@ fn asked(edge: &Edge, head: &http::request::Parts) -> Asked {
 
 /// The valid `traceparent`, or the text of what was sent as one. More than one header is not valid
 /// (W3C Trace Context, section 3.2).
-fn traceparent(headers: &HeaderMap) -> (Option<seaworthy_core::context::TraceParent>, Option<String>) {
+pub(crate) fn traceparent(
+    headers: &HeaderMap,
+) -> (Option<seaworthy_core::context::TraceParent>, Option<String>) {
     let mut values = headers.get_all("traceparent").iter();
     let Some(first) = values.next() else { return (None, None) };
     let text = String::from_utf8_lossy(first.as_bytes());
@@ -94,7 +96,7 @@ fn traceparent(headers: &HeaderMap) -> (Option<seaworthy_core::context::TracePar
 }
 
 /// All `baggage` headers as one, as far as the specification's limit goes.
-fn baggage(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn baggage(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all("baggage").iter().filter_map(|value| value.to_str().ok());
     let mut all = values.next()?.to_owned();
     for value in values {

@@ -5,7 +5,7 @@ mod broken;
 mod connection;
 pub(crate) mod edge;
 mod flight;
-mod forward;
+pub(crate) mod forward;
 mod headers;
 mod pipe;
 pub(crate) mod pool;

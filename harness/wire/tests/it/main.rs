@@ -8,6 +8,8 @@
 )]
 
 mod breaking;
+#[cfg(feature = "amqp")]
+mod broker;
 mod bytes;
 mod crosstalk;
 mod faults;

@@ -1,0 +1,416 @@
+//! Carries what one publisher publishes to its subscribers: one task, one channel, all state in one place.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, Stream, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicPublishOptions};
+use lapin::types::ShortString;
+use lapin::{Acker, Channel, Confirmation, Consumer};
+use seaworthy_core::ids::EdgeId;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::bindings::{Bindings, Returned};
+use super::lanes::Lanes;
+use super::message::Message;
+use super::parcel::{Faults, Parcel, wait};
+use super::record::Record;
+use super::returns;
+use crate::proxy::pool::Pool;
+use crate::wire::Carrying;
+
+/// How long the confirmations of what is out are waited for when the tap closes.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The way from the publisher to one subscriber.
+pub(super) struct Route {
+    edge: EdgeId,
+    /// The subscriber's exchange.
+    exchange: ShortString,
+    /// Knows the subscriber's instance.
+    end: Arc<Pool>,
+    lanes: Lanes,
+    bindings: Bindings,
+    /// Messages that wait until this many later ones are delivered.
+    left_behind: Vec<(u64, u32)>,
+    /// How many went out, or wait for a binding.
+    places: u64,
+}
+
+impl Route {
+    pub(super) fn new(edge: EdgeId, exchange: ShortString, end: Arc<Pool>, binding_time: Duration) -> Self {
+        Self {
+            edge,
+            exchange,
+            end,
+            lanes: Lanes::default(),
+            bindings: Bindings::new(binding_time),
+            left_behind: Vec::new(),
+            places: 0,
+        }
+    }
+}
+
+/// A message that the broker gave out, until all of its ways are settled.
+struct Letter {
+    acker: Acker,
+    open: usize,
+}
+
+/// Why a parcel may go on.
+enum Woken {
+    /// Its delays, stalls and holds are over.
+    Waited(u64),
+    /// The rule that left it behind has ended.
+    LeftBehind(u64),
+}
+
+/// The carrier of one publisher's messages, for as long as one connection lasts.
+pub(super) struct Carrier {
+    wire: Arc<Carrying>,
+    channel: Channel,
+    /// As whom we are connected.
+    user: String,
+    routes: Vec<Route>,
+    letters: HashMap<u64, Letter>,
+    parcels: BTreeMap<u64, Parcel>,
+    next_id: u64,
+    out: FuturesUnordered<BoxFuture<'static, (u64, lapin::Result<Confirmation>)>>,
+    waiting: FuturesUnordered<BoxFuture<'static, Woken>>,
+    /// How a fault that left a parcel behind was written down.
+    applications: HashMap<u64, usize>,
+}
+
+impl Carrier {
+    pub(super) fn new(wire: Arc<Carrying>, channel: Channel, user: String, routes: Vec<Route>) -> Self {
+        Self {
+            wire,
+            channel,
+            user,
+            routes,
+            letters: HashMap::new(),
+            parcels: BTreeMap::new(),
+            next_id: 0,
+            out: FuturesUnordered::new(),
+            waiting: FuturesUnordered::new(),
+            applications: HashMap::new(),
+        }
+    }
+
+    /// Carries until `stop`, or until the connection is lost.
+    pub(super) async fn run(mut self, mut consumer: Consumer, stop: CancellationToken) -> lapin::Result<()> {
+        loop {
+            let next_try = self.routes.iter().filter_map(|route| route.bindings.next_try()).min();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                confirmed = all_ready(&mut self.out), if !self.out.is_empty() => self.confirmed(confirmed)?,
+                Some(woken) = self.waiting.next(), if !self.waiting.is_empty() => self.wake(woken),
+                () = sleep_until(next_try), if next_try.is_some() => self.try_again(),
+                delivery = consumer.next() => match delivery {
+                    Some(delivery) => self.arrive(delivery?),
+                    // The broker has cancelled it, because the queue was deleted for one.
+                    None => return Ok(()),
+                },
+            }
+        }
+        let farewell = async {
+            while !self.out.is_empty() {
+                let confirmed = all_ready(&mut self.out).await;
+                self.confirmed(confirmed)?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(FAREWELL, farewell).await.unwrap_or(Ok(()))
+    }
+
+    /// A message has come from the publisher.
+    fn arrive(&mut self, delivery: Delivery) {
+        let Delivery { delivery_tag: tag, routing_key, redelivered, properties, data, acker, .. } = delivery;
+        let (properties, has_lost_user) = super::message::sendable(properties, &self.user);
+        if has_lost_user {
+            self.wire.log.lost(
+                "message properties",
+                "only the broker's own user may be named by `user-id`",
+                false,
+            );
+        }
+        let correlation = &self.wire.config.correlation_headers;
+        let message = Arc::new(Message::read(routing_key, properties, data, redelivered, correlation));
+        let subject = message.subject();
+        self.letters.insert(tag, Letter { acker, open: 0 });
+        let mut ready = Vec::new();
+        for route in 0..self.routes.len() {
+            let Some(Route { edge, lanes, .. }) = self.routes.get_mut(route) else { continue };
+            let faults = match self.wire.faults.is_empty() {
+                true => Faults::default(),
+                false => Faults::of(self.wire.faults.for_message(&message.facts(edge))),
+            };
+            let record = Record::begin(&self.wire, edge, &message);
+            // What is to be overtaken has no ties to others of its subject.
+            let subject = subject.as_deref().filter(|_| faults.reorder.is_none());
+            let id = self.next_id;
+            if lanes.enter(id, subject, faults.waits.is_empty()) {
+                ready.push(id);
+            }
+            self.add(route, tag, &message, record, faults);
+            self.hold_up(id);
+        }
+        if self.routes.is_empty() {
+            self.settle_letter(tag);
+        }
+        for id in ready {
+            self.go_on(id);
+        }
+    }
+
+    fn add(&mut self, route: usize, tag: u64, message: &Arc<Message>, record: Record, faults: Faults) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let parcel = Parcel {
+            route,
+            tag,
+            message: Arc::clone(message),
+            record,
+            faults,
+            is_poisoned: false,
+            place: 0,
+            is_returned: false,
+            is_out: false,
+        };
+        self.parcels.insert(id, parcel);
+        if let Some(letter) = self.letters.get_mut(&tag) {
+            letter.open += 1;
+        }
+        id
+    }
+
+    /// Starts the waits of a parcel that has any.
+    fn hold_up(&mut self, id: u64) {
+        let Some(parcel) = self.parcels.get_mut(&id) else { return };
+        let waits = std::mem::take(&mut parcel.faults.waits);
+        if !waits.is_empty() {
+            let waited = wait(parcel.record.clone(), waits);
+            self.waiting.push(Box::pin(async move {
+                waited.await;
+                Woken::Waited(id)
+            }));
+        }
+    }
+
+    fn wake(&mut self, woken: Woken) {
+        match woken {
+            Woken::Waited(id) => {
+                let Some(route) = self.parcels.get(&id).and_then(|parcel| self.routes.get_mut(parcel.route))
+                else {
+                    return;
+                };
+                for id in route.lanes.ready(id) {
+                    self.go_on(id);
+                }
+            }
+            Woken::LeftBehind(id) => self.catch_up(id),
+        }
+    }
+
+    /// A parcel has had its waits: it goes out, unless it is to be overtaken.
+    fn go_on(&mut self, id: u64) {
+        let Some(parcel) = self.parcels.get_mut(&id) else { return };
+        let Some((found, behind)) = parcel.faults.reorder.take() else { return self.go(id) };
+        self.applications.insert(id, parcel.record.apply(&found));
+        if let Some(route) = self.routes.get_mut(parcel.route) {
+            route.left_behind.push((id, behind));
+        }
+        self.waiting.push(Box::pin(async move {
+            found.rule.ended().await;
+            Woken::LeftBehind(id)
+        }));
+    }
+
+    /// One that was left behind goes out after all, if it has not.
+    fn catch_up(&mut self, id: u64) {
+        let Some(application) = self.applications.remove(&id) else { return };
+        let Some(parcel) = self.parcels.get(&id) else { return };
+        parcel.record.let_go(application);
+        if let Some(route) = self.routes.get_mut(parcel.route) {
+            route.left_behind.retain(|(waiting, _)| *waiting != id);
+        }
+        self.go(id);
+    }
+
+    /// Nothing holds a parcel up any more: it is dropped, or poisoned, duplicated and sent.
+    fn go(&mut self, id: u64) {
+        let Some(parcel) = self.parcels.get_mut(&id) else { return };
+        let faults = std::mem::take(&mut parcel.faults);
+        if let Some(found) = faults.drop {
+            parcel.record.apply(&found);
+            parcel.record.dropped();
+            return self.settle(id);
+        }
+        let poison = faults.poison.inspect(|found| {
+            parcel.record.apply(found);
+        });
+        parcel.is_poisoned = poison.is_some();
+        let (route, tag, message) = (parcel.route, parcel.tag, Arc::clone(&parcel.message));
+        self.submit(id);
+        for (found, copies) in faults.copies {
+            found.rule.fire();
+            for _ in 0..copies {
+                let Some(Route { edge, .. }) = self.routes.get(route) else { continue };
+                let record = Record::begin(&self.wire, edge, &message);
+                record.mark(&found);
+                poison.as_ref().map(|found| record.mark(found));
+                let copy = self.add(route, tag, &message, record, Faults::default());
+                if let Some(parcel) = self.parcels.get_mut(&copy) {
+                    parcel.is_poisoned = poison.is_some();
+                }
+                self.submit(copy);
+            }
+        }
+    }
+
+    /// Sends a parcel, if its subscriber can be thought to be bound for it.
+    fn submit(&mut self, id: u64) {
+        let Some(parcel) = self.parcels.get_mut(&id) else { return };
+        let Some(route) = self.routes.get_mut(parcel.route) else { return };
+        parcel.place = route.places;
+        route.places += 1;
+        if route.bindings.submit(parcel.place, id, parcel.key().as_str()) {
+            self.send(id);
+        } else {
+            parcel.record.is_unbound();
+        }
+    }
+
+    fn send(&mut self, id: u64) {
+        let Some(parcel) = self.parcels.get_mut(&id) else { return };
+        let Some(route) = self.routes.get(parcel.route) else { return };
+        parcel.is_out = true;
+        parcel.record.reach(route.end.upstream().and_then(|upstream| upstream.instance));
+        let (channel, exchange) = (self.channel.clone(), route.exchange.clone());
+        let (message, is_poisoned) = (Arc::clone(&parcel.message), parcel.is_poisoned);
+        let mut sending: BoxFuture<'static, _> = Box::pin(async move {
+            let body = if is_poisoned { super::parcel::POISON } else { &message.body };
+            let (key, properties) = (message.routing_key.clone(), message.properties.clone());
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            channel.basic_publish(exchange, key, options, body, properties).await?.await
+        });
+        // Its first step puts the message into line, before that of any other.
+        let sent = (&mut sending).now_or_never();
+        self.out.push(Box::pin(async move {
+            match sent {
+                Some(sent) => (id, sent),
+                None => (id, sending.await),
+            }
+        }));
+    }
+
+    /// The broker has taken what it says, or given it back.
+    fn confirmed(&mut self, confirmed: Vec<(u64, lapin::Result<Confirmation>)>) -> lapin::Result<()> {
+        let ids: BTreeSet<u64> = confirmed.iter().map(|(id, _)| *id).collect();
+        let mut taken = Vec::new();
+        for (id, confirmation) in confirmed {
+            let confirmation = confirmation?;
+            taken.push((id, !confirmation.is_nack()));
+            if let Some(returned) = confirmation.take_message() {
+                let route = self.routes.iter().position(|route| route.exchange == returned.exchange);
+                returns::mark(&returned, route, &ids, &mut self.parcels);
+            }
+        }
+        let now = Instant::now();
+        for (id, is_taken) in taken {
+            let Some(parcel) = self.parcels.get_mut(&id) else { continue };
+            let Some(route) = self.routes.get_mut(parcel.route) else { continue };
+            parcel.is_out = false;
+            let key = parcel.key().as_str();
+            if !is_taken {
+                route.bindings.keep(parcel.place, id, key, now);
+                parcel.record.is_unbound();
+            } else if !parcel.is_returned {
+                parcel.record.delivered();
+                let follow = route.bindings.taken(id, key, now);
+                let overtaken = overtaken(&mut route.left_behind, id);
+                self.settle(id);
+                follow.into_iter().for_each(|id| self.send(id));
+                overtaken.into_iter().for_each(|id| self.catch_up(id));
+            } else if route.bindings.returned(parcel.place, id, key, now) == Returned::Kept {
+                parcel.is_returned = false;
+                parcel.record.is_unbound();
+            } else {
+                parcel.record.unwanted();
+                self.settle(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tries again what waits for a binding.
+    fn try_again(&mut self) {
+        let now = Instant::now();
+        let due: Vec<u64> = self.routes.iter_mut().flat_map(|route| route.bindings.tick(now)).collect();
+        due.into_iter().for_each(|id| self.send(id));
+    }
+
+    /// A parcel is where it was to go. When all of a message are, the publisher's side may forget it.
+    fn settle(&mut self, id: u64) {
+        let Some(parcel) = self.parcels.remove(&id) else { return };
+        let Some(letter) = self.letters.get_mut(&parcel.tag) else { return };
+        letter.open -= 1;
+        if letter.open == 0 {
+            self.settle_letter(parcel.tag);
+        }
+    }
+
+    fn settle_letter(&mut self, tag: u64) {
+        if let Some(letter) = self.letters.remove(&tag) {
+            // The first step hands it over; should the connection fail then, the message is given out again.
+            let _ = letter.acker.ack(BasicAckOptions::default()).now_or_never();
+        }
+    }
+}
+
+/// Counts a delivery for those that wait for later ones: those that have been overtaken by enough of them now.
+fn overtaken(left_behind: &mut [(u64, u32)], by: u64) -> Vec<u64> {
+    let mut enough = Vec::new();
+    for (id, left) in left_behind.iter_mut().filter(|(id, _)| *id < by) {
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            enough.push(*id);
+        }
+    }
+    enough
+}
+
+/// All that is ready, at least one. Everything that was ready when one of them became so is among them: a returned
+/// message may come with another's confirmation, but never with one that was ready later than its own.
+async fn all_ready<S: Stream + Unpin>(stream: &mut S) -> Vec<S::Item> {
+    let mut ready = Vec::new();
+    let mut misses = 0;
+    poll_fn(|context| {
+        // It pauses now and then although more is ready, so that one "not yet" says little.
+        while misses < 3 {
+            match stream.poll_next_unpin(context) {
+                Poll::Ready(Some(item)) => ready.push(item),
+                Poll::Ready(None) => break,
+                Poll::Pending => misses += 1,
+            }
+        }
+        misses = 0;
+        if ready.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    ready
+}
+
+async fn sleep_until(then: Option<Instant>) {
+    if let Some(then) = then {
+        tokio::time::sleep_until(then).await;
+    }
+}
