@@ -17,6 +17,9 @@ const LINE_LIMIT: u64 = 4 * 1024 * 1024;
 /// How much `cargo metadata` may say, in bytes.
 const METADATA_LIMIT: u64 = 64 * 1024 * 1024;
 
+/// Links the C library into the binary.
+const STATIC: &str = "-Ctarget-feature=+crt-static";
+
 /// Why binaries could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -101,22 +104,69 @@ pub fn build_with(
     if bins.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let packages = packages(folder)?;
-    let mut arguments: Vec<String> = vec!["build".into(), "--message-format=json-render-diagnostics".into()];
+    let mut arguments = arguments_for(folder, bins, &metadata(folder)?.packages)?;
     if release {
         arguments.push("--release".into());
     }
-    for package in bins.iter().map(|bin| owner(folder, bin, &packages)).collect::<Result<BTreeSet<_>, _>>()? {
+    run(folder, &arguments, &[], bins, progress)
+}
+
+/// Builds binaries that need nothing of the system they run on, for images without anything else in them (`FROM
+/// scratch`): for release, for this machine's processor and Linux with glibc, linked statically and stripped. They lie
+/// in a folder of their own below the workspace's target folder, so the ordinary build stays fresh.
+///
+/// Of `RUSTFLAGS` all is kept; flags that a configuration file of cargo's gives are not.
+///
+/// # Errors
+/// As [`build`].
+pub fn static_binaries(folder: &Path, bins: &[String]) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    static_binaries_with(folder, bins, &mut |line| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    })
+}
+
+/// Like [`static_binaries`], with cargo's progress going line by line where the caller likes.
+///
+/// # Errors
+/// As [`build`].
+pub fn static_binaries_with(
+    folder: &Path,
+    bins: &[String],
+    progress: &mut dyn FnMut(&str),
+) -> Result<BTreeMap<String, PathBuf>, BuildError> {
+    if bins.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let Metadata { packages, target_directory } = metadata(folder)?;
+    let mut arguments = arguments_for(folder, bins, &packages)?;
+    // Naming the target, though it is this machine's, keeps the flags from build scripts and macros, which must not
+    // be linked statically.
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let target_folder = target_directory.join("static").display().to_string();
+    arguments.extend(["--release".into(), "--target".into(), target, "--target-dir".into(), target_folder]);
+    let given = std::env::var("CARGO_ENCODED_RUSTFLAGS").ok().or_else(|| {
+        let flags = std::env::var("RUSTFLAGS").ok()?;
+        Some(flags.split_whitespace().collect::<Vec<_>>().join("\u{1f}"))
+    });
+    let flags: Vec<String> =
+        given.into_iter().filter(|flags| !flags.is_empty()).chain([STATIC.to_owned()]).collect();
+    let environment = [
+        ("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}")),
+        ("CARGO_PROFILE_RELEASE_STRIP", "symbols".to_owned()),
+    ];
+    run(folder, &arguments, &environment, bins, progress)
+}
+
+/// What tells cargo to build these binaries, wherever in the workspace they are.
+fn arguments_for(folder: &Path, bins: &[String], packages: &[Package]) -> Result<Vec<String>, BuildError> {
+    let mut arguments: Vec<String> = vec!["build".into(), "--message-format=json-render-diagnostics".into()];
+    for package in bins.iter().map(|bin| owner(folder, bin, packages)).collect::<Result<BTreeSet<_>, _>>()? {
         arguments.extend(["--package".into(), package]);
     }
     for bin in bins {
         arguments.extend(["--bin".into(), bin.clone()]);
     }
-    let executables = run(folder, &arguments, bins, progress)?;
-    match bins.iter().find(|bin| !executables.contains_key(bin.as_str())) {
-        Some(bin) => Err(BuildError::NoExecutable(bin.clone())),
-        None => Ok(executables),
-    }
+    Ok(arguments)
 }
 
 /// The package that a binary is in.
@@ -170,6 +220,7 @@ fn is_for_the_running_program(name: &str) -> bool {
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    target_directory: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,7 +247,7 @@ impl Target {
     }
 }
 
-fn packages(folder: &Path) -> Result<Vec<Package>, BuildError> {
+fn metadata(folder: &Path) -> Result<Metadata, BuildError> {
     let (program, mut command) = cargo(folder);
     command.args(["metadata", "--no-deps", "--format-version", "1"]);
     let failed = |source| BuildError::Cargo { program: program.clone(), folder: folder.to_owned(), source };
@@ -208,8 +259,7 @@ fn packages(folder: &Path) -> Result<Vec<Package>, BuildError> {
     if !status.success() {
         return Err(wrong(stderr.and_then(|thread| thread.join().ok()).unwrap_or_default()));
     }
-    let metadata: Metadata = serde_json::from_str(&stdout).map_err(|error| wrong(error.to_string()))?;
-    Ok(metadata.packages)
+    serde_json::from_str(&stdout).map_err(|error| wrong(error.to_string()))
 }
 
 fn text_of(from: impl Read) -> String {
@@ -229,12 +279,13 @@ struct Message {
 fn run(
     folder: &Path,
     arguments: &[String],
+    environment: &[(&str, String)],
     bins: &[String],
     progress: &mut dyn FnMut(&str),
 ) -> Result<BTreeMap<String, PathBuf>, BuildError> {
     let (program, mut command) = cargo(folder);
     let failed = |source| BuildError::Cargo { program: program.clone(), folder: folder.to_owned(), source };
-    let mut child = command.args(arguments).spawn().map_err(failed)?;
+    let mut child = command.args(arguments).envs(environment.iter().cloned()).spawn().map_err(failed)?;
     let messages = child.stdout.take().map(|from| thread::spawn(move || executables(from)));
     let mut said = VecDeque::new();
     let mut compiling = false;
@@ -255,7 +306,11 @@ fn run(
         let output = Vec::from(said).join("\n");
         return Err(BuildError::Failed { bins: bins.to_vec(), output });
     }
-    Ok(messages.and_then(|thread| thread.join().ok()).unwrap_or_default())
+    let executables = messages.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    match bins.iter().find(|bin| !executables.contains_key(bin.as_str())) {
+        Some(bin) => Err(BuildError::NoExecutable(bin.clone())),
+        None => Ok(executables),
+    }
 }
 
 /// The executables that cargo's messages name, by binary.

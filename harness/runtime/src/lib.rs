@@ -20,8 +20,8 @@ pub mod process;
 pub mod readiness;
 mod record;
 
+pub use attach::AttachRuntime;
 #[cfg(feature = "docker")]
 pub use docker::DockerRuntime;
 pub use process::ProcessRuntime;
-pub use attach::AttachRuntime;
 pub use readiness::address_in_use;

@@ -49,8 +49,9 @@ pub(super) fn volume_name(run: &str, service: &ServiceName, path: &str) -> Strin
 /// The whole of what the engine is told.
 ///
 /// On the network it has an address and no name but its container's: services reach each other through proxies, so
-/// there is nothing for them to reach each other by. Its host name is the service's, the same after a restart, for
-/// programs that write their host's name into what they keep (RabbitMQ does).
+/// there is nothing for them to reach each other by. Its host name is the same after a restart, for programs that
+/// write their host's name into what they keep (RabbitMQ does); engines tell it to the other containers, so the run is
+/// in it too, and no service has it in its configuration by accident.
 pub(super) fn body(
     launch: &Launch,
     image: &str,
@@ -81,7 +82,7 @@ pub(super) fn body(
     };
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        hostname: Some(host_name(&launch.service)),
+        hostname: Some(host_name(run, &launch.service)),
         cmd: (!filled.command.is_empty()).then(|| filled.command.clone()),
         env: Some(filled.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         labels: Some(labels),
@@ -101,10 +102,10 @@ pub(super) fn endpoint(address: Ipv4Addr) -> EndpointSettings {
 }
 
 /// Letters, digits and hyphens, at most 63 of them.
-fn host_name(service: &ServiceName) -> String {
+fn host_name(run: &str, service: &ServiceName) -> String {
     let name = service.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
-    let name: String = name.take(63).collect();
-    name.trim_end_matches('-').to_owned()
+    let name: String = name.take(40).collect();
+    format!("{name}-{run}")
 }
 
 /// The files as a tar archive to be unpacked at the root: a relative path lies below `working`, an absolute one where
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_host_name_is_made_of_what_may_stand_in_one() {
-        assert_eq!(host_name(&"orders_db".into()), "orders-db");
-        assert_eq!(host_name(&"a".repeat(80).as_str().into()).len(), 63);
+        assert_eq!(host_name("0123456789ab", &"orders_db".into()), "orders-db-0123456789ab");
+        assert!(host_name("0123456789ab", &"a".repeat(80).as_str().into()).len() < 64);
     }
 }

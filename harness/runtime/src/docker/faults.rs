@@ -40,9 +40,10 @@ pub(super) async fn inject(
         InstanceFault::Pause => pause(inner, instance, &mut state).await,
         InstanceFault::Unpause => unpause(inner, instance, &mut state).await,
         InstanceFault::Limit { cpu_percent, memory_mib } => {
+            state.short_of_memory |= memory_mib.is_some();
             limit(inner, instance, cpu_percent, memory_mib).await
         }
-        InstanceFault::Unlimit => unlimit(inner, instance).await,
+        InstanceFault::Unlimit => unlimit(inner, instance, &mut state).await,
         InstanceFault::Disconnect => disconnect(inner, instance, &mut state).await,
         InstanceFault::Reconnect => reconnect(inner, instance, &mut state).await,
     }
@@ -128,12 +129,20 @@ async fn limit(
     Ok(())
 }
 
-async fn unlimit(inner: &Inner, instance: &Instance) -> Result<(), RuntimeError> {
+async fn unlimit(inner: &Inner, instance: &Instance, state: &mut State) -> Result<(), RuntimeError> {
+    let memory = match state.short_of_memory {
+        // Engines do not take a limit back; all that the machine has is as good.
+        true => {
+            let machine = inner.docker.info().await.map_err(failed(format!("unlimit `{}`", instance.id)))?;
+            machine.mem_total
+        }
+        false => None,
+    };
     let update = ContainerUpdateBody {
         cpu_period: Some(PERIOD),
         cpu_quota: Some(-1),
-        memory: Some(-1),
-        memory_swap: Some(-1),
+        memory,
+        memory_swap: memory,
         ..ContainerUpdateBody::default()
     };
     inner
@@ -141,6 +150,7 @@ async fn unlimit(inner: &Inner, instance: &Instance) -> Result<(), RuntimeError>
         .update_container(&instance.container, update)
         .await
         .map_err(ended_or(instance, "unlimit"))?;
+    state.short_of_memory = false;
     instance.record(&inner.record, InstanceEventKind::Unlimited);
     Ok(())
 }

@@ -54,6 +54,7 @@ pub(super) struct Instance {
 pub(super) struct State {
     pub(super) paused: bool,
     pub(super) disconnected: bool,
+    pub(super) short_of_memory: bool,
 }
 
 impl Instance {

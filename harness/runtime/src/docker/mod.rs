@@ -3,6 +3,7 @@
 //! | part | what it does |
 //! |---|---|
 //! | [`DockerRuntime`] | the runtime: knows all instances and what became of them |
+//! | [`image`] | finds, pulls or builds the images that services name |
 //! | `engine` | the connection to the engine, by `testcontainers` and its bollard |
 //! | `network` | the run's network, and the addresses on it |
 //! | `create`, `instance`, `faults`, `events` | one container: made, watched, hurt, told of |
@@ -18,6 +19,7 @@ mod create;
 mod engine;
 mod events;
 mod faults;
+pub mod image;
 mod instance;
 mod labels;
 mod network;

@@ -134,10 +134,12 @@ fn is_alive(pid: i32) -> bool {
 
 #[test]
 fn nothing_outlives_a_harness_that_is_killed() {
-    let harness = harness("exit");
+    let mut harness = harness("exit");
     kill_process(harness.pid(), Signal::KILL).unwrap();
     let temp = harness.temp.path().to_owned();
     harness.roll.await_all_gone();
+    // Dead, and not only dying: the lock on its folder goes with it.
+    harness.child.wait().unwrap();
     let left = |temp: &Path| std::fs::read_dir(temp).unwrap().count();
     assert_eq!(left(&temp), 1, "its folder could not be removed any more");
     let clock = seaworthy_core::time::RunClock::start();

@@ -18,6 +18,14 @@ pub(crate) fn command(function: &str) -> Command {
     command
 }
 
+/// This binary as a program that runs a function of another module.
+#[cfg(feature = "docker")]
+pub(crate) fn command_in(module: &str, function: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([&format!("{module}::{function}"), "--exact", "--ignored", "--nocapture"]);
+    command
+}
+
 /// What makes this binary run one of the functions below.
 pub(crate) fn arguments(function: &str) -> [String; 4] {
     [format!("stand_in::{function}"), "--exact".into(), "--ignored".into(), "--nocapture".into()]
