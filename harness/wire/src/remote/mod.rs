@@ -31,9 +31,9 @@ mod steering;
 use std::io;
 use std::path::PathBuf;
 
-pub use place::socket_for;
+pub use place::{find, socket_for};
 pub use plane::serve;
-pub use start::{Started, start};
+pub use start::{Started, detach, start};
 pub(crate) use steering::Steering;
 pub use steering::{Plane, connect};
 

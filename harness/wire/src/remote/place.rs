@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::RemoteError;
+use super::{Plane, RemoteError};
 
 /// How many bytes of the digest of the file's path stand in the socket's name.
 const DIGEST_BYTES: usize = 8;
+/// How many bytes of a file are read as a pid.
+const LONGEST_PID: u64 = 20;
 
 /// The socket of the data plane for the system of this file: `seaworthy-UID/HASH.sock`, in `XDG_RUNTIME_DIR` or else
 /// in `/tmp`.
@@ -29,6 +31,15 @@ pub fn socket_for(system_file: &Path) -> Result<PathBuf, RemoteError> {
     let folder = runtime.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     let user = rustix::process::getuid().as_raw();
     Ok(folder.join(format!("seaworthy-{user}")).join(format!("{name}.sock")))
+}
+
+/// The data plane that listens at this socket, if one does. Nothing is asked of it.
+pub fn find(socket: &Path) -> Option<Plane> {
+    check_folder(socket).ok()?;
+    std::os::unix::net::UnixStream::connect(socket).ok()?;
+    let mut pid = String::new();
+    File::open(claim_beside(socket)).ok()?.take(LONGEST_PID).read_to_string(&mut pid).ok()?;
+    Some(Plane { pid: pid.trim().parse().ok()?, socket: socket.to_owned() })
 }
 
 /// Makes the socket's folder, and makes sure that it is its user's alone: in a folder that others can write to,
@@ -69,6 +80,10 @@ pub(super) fn log_beside(socket: &Path) -> PathBuf {
     socket.with_extension("log")
 }
 
+fn claim_beside(socket: &Path) -> PathBuf {
+    socket.with_extension("pid")
+}
+
 /// Says that a data plane runs, for as long as it is held; holds the data plane's pid.
 #[derive(Debug)]
 pub(super) struct Claim(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
@@ -76,7 +91,7 @@ pub(super) struct Claim(#[expect(dead_code, reason = "the lock goes when the fil
 impl Claim {
     /// Claims the socket's place.
     pub(super) fn of(socket: &Path) -> Result<Self, RemoteError> {
-        let path = socket.with_extension("pid");
+        let path = claim_beside(socket);
         let fail = |source| RemoteError::Place { what: "write", path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -85,7 +100,7 @@ impl Claim {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                file.take(20).read_to_string(&mut pid).map_err(fail)?;
+                file.take(LONGEST_PID).read_to_string(&mut pid).map_err(fail)?;
                 return Err(RemoteError::Running { socket: socket.to_owned(), pid: pid.trim().parse().ok() });
             }
             Err(TryLockError::Error(error)) => return Err(fail(error)),

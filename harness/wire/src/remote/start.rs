@@ -17,6 +17,12 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How much of its log is shown when it does not start.
 const LAST_BYTES: usize = 2000;
 
+/// Leaves the session and the terminal of whoever started this process, so that what ends those does not end it.
+pub fn detach() {
+    // It fails only for the leader of a process group, which is nobody's background already.
+    let _ = rustix::process::setsid();
+}
+
 /// A data plane that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
@@ -25,8 +31,7 @@ pub struct Started {
 }
 
 /// Runs `program` with `arguments`, which is to [`serve`](super::serve) at `socket`, and returns when it listens there.
-/// It gets no terminal and no pipe of ours; it writes to a log beside the socket. It is to make a session of its own,
-/// see [`detach`](rustix::process::setsid).
+/// It gets no terminal and no pipe of ours; it writes to a log beside the socket. It is to call [`detach`] first.
 ///
 /// Blocks until then.
 ///
