@@ -34,9 +34,8 @@ impl Check for DeadLetters {
         let watched: BTreeSet<&ServiceName> = brokers.flat_map(|broker| broker.dead_letters.keys()).collect();
         if watched.is_empty() {
             return vec![
-                Finding::not_applicable(LOST, "no subscriber's dead letters are declared").hint(
-                    "add `dead-letters: {SUBSCRIBER: EXCHANGE}` to the broker, under `brokers`",
-                ),
+                Finding::not_applicable(LOST, "no subscriber's dead letters are declared")
+                    .hint("add `dead-letters: {SUBSCRIBER: EXCHANGE}` to the broker, under `brokers`"),
             ];
         }
         let mut findings = Vec::new();
@@ -54,10 +53,12 @@ fn of_subscriber(evidence: &dyn Evidence, subscriber: &ServiceName) -> Vec<Findi
     };
     let poisoned: Vec<&Exchange> = messages().filter(|exchange| is_poisoned(exchange)).collect();
     if poisoned.is_empty() {
-        let message = format!("no message of `{subscriber}` was poisoned, so nobody knows what becomes of one");
-        return vec![Finding::undecided(LOST, message).hint(
-            "add a flow with `action: {kind: poison}` on an edge that brings it messages",
-        )];
+        let message =
+            format!("no message of `{subscriber}` was poisoned, so nobody knows what becomes of one");
+        return vec![
+            Finding::undecided(LOST, message)
+                .hint("add a flow with `action: {kind: poison}` on an edge that brings it messages"),
+        ];
     }
     let letters: Vec<&Exchange> = evidence
         .exchanges()
@@ -74,9 +75,9 @@ fn of_subscriber(evidence: &dyn Evidence, subscriber: &ServiceName) -> Vec<Findi
     let untaken = messages().filter(|message| {
         message.started > first
             && !is_poisoned(message)
-            && message.trace.is_some_and(|trace| {
-                trace.sampled && !taken.contains(&(trace.trace_id, trace.parent_id))
-            })
+            && message
+                .trace
+                .is_some_and(|trace| trace.sampled && !taken.contains(&(trace.trace_id, trace.parent_id)))
             && gone.is_none_or(|gone| message.started < gone)
     });
     let mut behind = Cases::default();
@@ -106,10 +107,12 @@ fn of_subscriber(evidence: &dyn Evidence, subscriber: &ServiceName) -> Vec<Findi
         findings.push(cases.onto(finding));
     }
     let mut silent = Cases::default();
-    let says_why = |letter: &Exchange| REASONS.iter().any(|name| header(&letter.request.headers, name).is_some());
+    let says_why =
+        |letter: &Exchange| REASONS.iter().any(|name| header(&letter.request.headers, name).is_some());
     letters.iter().filter(|letter| !says_why(letter)).for_each(|letter| silent.exchange(letter));
     if silent.count() > 0 {
-        let message = format!("{} of `{subscriber}` say nothing of why they are there", silent.of("dead letter"));
+        let message =
+            format!("{} of `{subscriber}` say nothing of why they are there", silent.of("dead letter"));
         let finding = Finding::error(NO_REASON, message)
             .hint("write the reason into a header, `x-reason` say, or let the broker's dead-letter exchange do it")
             .service(subscriber);

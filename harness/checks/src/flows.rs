@@ -7,6 +7,7 @@ use seaworthy_core::evidence::{Evidence, Purpose, StepRecord};
 use seaworthy_core::exchange::Exchange;
 use seaworthy_core::finding::{EvidenceRef, Finding, Location};
 
+use crate::attach::is_consequence;
 use crate::cases::Cases;
 
 const EXPECTATION: &str = "flow.expectation";
@@ -42,7 +43,8 @@ impl Check for Flows {
                 // The text tells two expectations apart only where no place does: it holds ids that differ from
                 // repetition to repetition.
                 let text = if place == (0, 0) { failure.message.as_str() } else { "" };
-                let asked = (step.flow.as_str(), step.step.as_str(), place, failure.undecided, text);
+                let undecided = failure.undecided || is_consequence(evidence, step, failure);
+                let asked = (step.flow.as_str(), step.step.as_str(), place, undecided, text);
                 let (cases, location) = failed.entry(asked).or_default();
                 let piece = EvidenceRef::other("step", step.step.clone(), failure.message.clone());
                 cases.in_trace(piece, Some(step.trace.trace_id));
@@ -87,12 +89,13 @@ fn first_message<'e>(
     undecided: bool,
 ) -> Option<&'e str> {
     let records = evidence.steps().iter().filter(|record| record.flow == flow && record.step == step);
-    let mut failures = records.flat_map(|record| &record.failures);
-    let here = failures.find(|failure| {
+    let mut failures =
+        records.flat_map(|record| record.failures.iter().map(move |failure| (record, failure)));
+    let here = failures.find(|(record, failure)| {
         let at = failure.location.as_ref().map_or((0, 0), |place| (place.line, place.column));
-        at == place && failure.undecided == undecided
+        at == place && (failure.undecided || is_consequence(evidence, record, failure)) == undecided
     });
-    here.map(|failure| failure.message.as_str())
+    here.map(|(_, failure)| failure.message.as_str())
 }
 
 fn root_exchange(evidence: &dyn Evidence, trace: seaworthy_core::ids::TraceId) -> Option<&Exchange> {

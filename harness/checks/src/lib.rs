@@ -25,6 +25,7 @@
 //! - Blame goes to the first hop. What a service merely passed on is not its fault, so the checks follow causality
 //!   by span and trace ids, and fall back to the order on the harness's own clock where those do not tell.
 
+mod attach;
 mod attempts;
 mod auth;
 mod breaker;
@@ -58,9 +59,14 @@ use seaworthy_core::check::Check;
 
 pub use pages::{Page, explain, pages};
 
+/// The check that is only for systems that run already.
+pub const ATTACH: &str = "attach";
+
 /// All general checks, in the order in which reports show them: from the wire inwards, the harness's own last.
 pub fn catalogue() -> Vec<Box<dyn Check>> {
-    vec![
+    let checks: Vec<Box<dyn Check>> = vec![
+        // What is not seen is the cause of much of what follows.
+        Box::new(attach::Attach),
         Box::new(trace_context::TraceContext),
         Box::new(completeness::TraceCompleteness),
         Box::new(correlation::Correlation),
@@ -85,5 +91,6 @@ pub fn catalogue() -> Vec<Box<dyn Check>> {
         Box::new(controls::Controls),
         Box::new(faults::Faults),
         Box::new(evidence::Lost),
-    ]
+    ];
+    checks.into_iter().map(|check| Box::new(attach::Regarding(check)) as Box<dyn Check>).collect()
 }

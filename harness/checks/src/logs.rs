@@ -7,7 +7,7 @@ use seaworthy_core::evidence::Evidence;
 use seaworthy_core::finding::{EvidenceRef, Finding};
 use seaworthy_core::ids::ServiceName;
 use seaworthy_core::log::{OutputLine, Stream};
-use seaworthy_core::system::LogFormat;
+use seaworthy_core::system::{LogFormat, RunKind};
 
 use crate::cases::Cases;
 
@@ -36,6 +36,12 @@ impl Check for Logs {
             return vec![
                 Finding::not_applicable(NOT_STRUCTURED, "no service says what its log lines are")
                     .hint("add `logs: json` to the services that write JSON lines on stdout"),
+            ];
+        }
+        if evidence.system().on == RunKind::Attach {
+            return vec![
+                Finding::not_applicable(NOT_STRUCTURED, "what services print that run already is not seen")
+                    .hint("run on `process` or `docker` to see it"),
             ];
         }
         for line in evidence.output().iter().filter(|line| line.stream == Stream::Stdout) {

@@ -115,7 +115,9 @@ fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         let came = events.iter().any(|event| {
             event.trace_id() == Some(span.trace_id)
                 && event.edge.consumer == edge.consumer
-                && (kind.is_none() || event.cloud_event("type").is_none() || event.cloud_event("type") == kind)
+                && (kind.is_none()
+                    || event.cloud_event("type").is_none()
+                    || event.cloud_event("type") == kind)
         });
         let failed = || {
             evidence.spans_of(span.trace_id).iter().any(|other| {
@@ -124,7 +126,9 @@ fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         };
         if !came && !failed() {
             let text = format!("`{}` says that it published {}", edge.consumer, kind.unwrap_or("an event"));
-            lost.entry(edge).or_default().in_trace(EvidenceRef::span(span.span_id, text), Some(span.trace_id));
+            lost.entry(edge)
+                .or_default()
+                .in_trace(EvidenceRef::span(span.span_id, text), Some(span.trace_id));
         }
     }
     let finding = |(edge, cases): (&EdgeId, Cases)| {
@@ -133,7 +137,8 @@ fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
             counted(cases.count(), "event"),
             edge.consumer
         );
-        let hint = "store events with the change that they speak of, and publish each until the broker confirms it";
+        let hint =
+            "store events with the change that they speak of, and publish each until the broker confirms it";
         cases.onto(Finding::error(LOST, message).hint(hint).edge(edge))
     };
     lost.into_iter().map(finding).collect()

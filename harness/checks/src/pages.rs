@@ -34,6 +34,7 @@ macro_rules! pages {
 
 static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     pages! {
+        "attach": ["attach.edge-unused", "attach.no-telemetry", "attach.messages-unseen"],
         "flows": ["flow.expectation", "flow.undecided"],
         "trace-context": ["trace.context-lost", "trace.context-invalid", "trace.context-foreign"],
         "trace-completeness": [

@@ -8,6 +8,7 @@ use seaworthy_core::exchange::{Exchange, Outcome};
 use seaworthy_core::finding::{EvidenceRef, Finding};
 use seaworthy_core::ids::{InstanceId, ServiceName};
 use seaworthy_core::instance::{InstanceEvent, InstanceEventKind};
+use seaworthy_core::system::RunKind;
 use seaworthy_core::time::{Nanos, for_people};
 
 use crate::cases::Cases;
@@ -38,6 +39,12 @@ impl Check for Shutdown {
     fn judge(&self, evidence: &dyn Evidence) -> Vec<Finding> {
         let is_asked = |event: &&InstanceEvent| event.kind == InstanceEventKind::AskedToEnd;
         let asked: Vec<&InstanceEvent> = evidence.instances().iter().filter(is_asked).collect();
+        if asked.is_empty() && evidence.system().on == RunKind::Attach {
+            return vec![
+                Finding::not_applicable(LOST, "services that run already are not the harness's to end")
+                    .hint("run on `process` or `docker` to see how they end"),
+            ];
+        }
         if asked.is_empty() {
             return vec![
                 Finding::undecided(LOST, "no instance was asked to end")

@@ -7,6 +7,7 @@ use seaworthy_core::check::{Check, Needs};
 use seaworthy_core::evidence::{Evidence, Finality};
 use seaworthy_core::finding::{EvidenceRef, Finding};
 use seaworthy_core::ids::{InstanceId, ServiceName};
+use seaworthy_core::system::RunKind;
 
 use crate::cases::{Cases, listed};
 use crate::evidence::{harmful, say};
@@ -47,6 +48,15 @@ impl Check for Metrics {
     }
 
     fn judge(&self, evidence: &dyn Evidence) -> Vec<Finding> {
+        if evidence.system().on == RunKind::Attach {
+            return vec![
+                Finding::not_applicable(
+                    COUNT,
+                    "the services ran before and run on, so they did not count for this run alone",
+                )
+                .hint("run on `process` or `docker` to hold what they count against the wire"),
+            ];
+        }
         if evidence.finality() == Finality::Provisional {
             return vec![
                 Finding::undecided(COUNT, "the services still run, so their totals are not final")

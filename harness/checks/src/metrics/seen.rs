@@ -66,6 +66,5 @@ impl Seen {
 
 fn is_of(family: Family, exchange: &Exchange) -> bool {
     // Nobody counts a message among the requests that it serves.
-    exchange.protocol != Protocol::Message
-        && (exchange.protocol == Protocol::Grpc) == (family == Family::Rpc)
+    exchange.protocol != Protocol::Message && (exchange.protocol == Protocol::Grpc) == (family == Family::Rpc)
 }

@@ -3,6 +3,7 @@
 // The world below is made up by hand: what is not as it should be ends the test.
 #![allow(clippy::unwrap_used)]
 
+mod attached;
 mod auth;
 mod breaker;
 mod brokers;
