@@ -96,16 +96,20 @@ async fn cut_and_ask(session: &Session, service: &ServiceName, edge: EdgeId) {
             return;
         }
     };
-    until(READY_SHOWS, || async { ask(Health::Ready, ready.clone(), true).send(session).await.is_some_and(not_ready) })
-        .await;
+    until(READY_SHOWS, || async {
+        ask(Health::Ready, ready.clone(), true).send(session).await.is_some_and(not_ready)
+    })
+    .await;
     if let Some(live) = &health.live {
         for _ in 0..LIVE_ASKED {
             ask(Health::Live, live.clone(), true).send(session).await;
         }
     }
     drop(lease);
-    until(READY_AGAIN, || async { ask(Health::Ready, ready.clone(), false).send(session).await.is_some_and(is_ready) })
-        .await;
+    until(READY_AGAIN, || async {
+        ask(Health::Ready, ready.clone(), false).send(session).await.is_some_and(is_ready)
+    })
+    .await;
 }
 
 fn is_ready(status: u16) -> bool {

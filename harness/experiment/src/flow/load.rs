@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use miette::{LabeledSpan, NamedSource, SourceCode};
 use seaworthy_core::finding::Location;
-use seaworthy_core::system::{RunKind, System};
 use seaworthy_core::system::suggest::closest;
+use seaworthy_core::system::{RunKind, System};
 
 use super::model::Flow;
 use super::source::{Place, Source};

@@ -330,8 +330,9 @@ fn misplaced(fault: &StepFault, edge: &EdgeId, system: &System) -> Option<(Strin
     let kind = fault.action.kind();
     if system.message_edges().contains_key(edge) {
         let help = "messages can be delayed, stalled, dropped, duplicated, reordered and poisoned";
-        return (!fault.action.suits_messages())
-            .then(|| (format!("`{kind}` cannot be done to messages, and `{edge}` carries them"), Some(help.into())));
+        return (!fault.action.suits_messages()).then(|| {
+            (format!("`{kind}` cannot be done to messages, and `{edge}` carries them"), Some(help.into()))
+        });
     }
     if fault.action.is_for_messages() {
         let message = format!("`{kind}` can only be done to messages, and `{edge}` carries none");
@@ -348,7 +349,10 @@ fn misplaced(fault: &StepFault, edge: &EdgeId, system: &System) -> Option<(Strin
         return Some((format!("`{kind}` needs requests, and `{edge}` carries bytes"), Some(help.into())));
     }
     (!fault.whole_edge).then(|| {
-        (format!("`{edge}` carries bytes, so no request can be told from another"), Some("add `whole-edge: true`".into()))
+        (
+            format!("`{edge}` carries bytes, so no request can be told from another"),
+            Some("add `whole-edge: true`".into()),
+        )
     })
 }
 

@@ -24,8 +24,8 @@ use seaworthy_wire::Wire;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use broker::Taps;
 pub use attach::wire_config;
+use broker::Taps;
 pub use finish::judge_completeness;
 pub use launch::LaunchError;
 pub use start::http_client;

@@ -199,8 +199,7 @@ impl Session {
         let usual = if is_attached { FOUND_DEADLINE } else { READY_DEADLINE };
         let within = service.health.deadline.map_or(usual, |deadline| deadline.0);
         let runtime = &*self.inner.runtime;
-        seaworthy_runtime::readiness::until_ready(runtime, &launch, within, || self.probe(name))
-            .await?;
+        seaworthy_runtime::readiness::until_ready(runtime, &launch, within, || self.probe(name)).await?;
         self.watch_for_death(name.clone(), instance.clone());
         Ok(instance)
     }

@@ -303,7 +303,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn record(self) -> StepRecord {
+    /// What is kept of it.
+    pub(super) fn record(self) -> StepRecord {
         StepRecord {
             flow: self.run.flow.name.clone(),
             experiment: self.run.experiment.to_owned(),

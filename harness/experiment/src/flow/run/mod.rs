@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use seaworthy_core::evidence::{Purpose, StepFailure, StepRecord};
 use seaworthy_core::ids::{FaultId, ServiceName};
+use seaworthy_core::system::RunKind;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -135,6 +136,11 @@ impl Run<'_> {
 
     async fn step(&self, index: usize, step: &Step) -> Stepped {
         let mut stepped = Stepped::default();
+        if let Some(record) = self.cannot_be_done(index, step) {
+            stepped.records.push(record);
+            stepped.over = true;
+            return stepped;
+        }
         let (standing, trouble) = self.break_whole_edges(index, step);
         let edge_faults: Vec<FaultId> = standing.iter().map(|(rule, _)| rule.lease.id().clone()).collect();
         let (stay, leave): (Vec<_>, Vec<_>) =
@@ -171,6 +177,20 @@ impl Run<'_> {
             }
         }
         stepped
+    }
+
+    /// A step that breaks an instance, of a system that runs already: it is not the harness's to break, and without
+    /// that the step, and what comes after it, would show something else than it is for.
+    fn cannot_be_done(&self, index: usize, step: &Step) -> Option<StepRecord> {
+        let instance = step.instance.as_ref().filter(|_| self.session.system().on == RunKind::Attach)?;
+        let mut attempt = Attempt::new(self, index, step, 1);
+        let message = format!(
+            "`{}` cannot be done to a service that runs already, so the flow ends before this step; run it on `process` \
+             or `docker`",
+            instance.fault.as_str()
+        );
+        attempt.fail_at("instance", message, true);
+        Some(attempt.record())
     }
 
     /// Puts the rules in force that are for everyone on an edge; also says which could not be.

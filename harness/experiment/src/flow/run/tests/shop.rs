@@ -1,6 +1,7 @@
 //! A shop of two services, small enough to see through: `front` takes orders and asks `back`; after its answer it
 //! tells `back` of the order.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
