@@ -1,12 +1,12 @@
-//! Starts systems: processes now, containers and attached systems behind the same trait.
+//! Starts systems: as processes, as containers, or not at all where a system runs already.
 //!
-//! [`process::ProcessRuntime`] implements [`seaworthy_core::runtime::Runtime`] with processes of this machine.
-//! It chooses free ports, writes files, keeps what instances print, carries out faults, and sees to it that
-//! nothing it started outlives it: not on drop, not after a panic, not when the harness is killed with SIGKILL.
-//! [`cargo::build`] turns names of binaries into executables, and [`readiness`] waits until an instance is
-//! ready, has ended, or has had its time.
+//! [`process::ProcessRuntime`] implements [`seaworthy_core::runtime::Runtime`] with processes of this machine, and
+//! `docker::DockerRuntime` (feature `docker`) with containers. Both choose ports, write files, keep what instances
+//! print, carry out faults, and see to it that nothing they started outlives them: not on drop, not after a panic, not
+//! when the harness is killed with SIGKILL. [`cargo::build`] turns names of binaries into executables, `docker::image`
+//! names of images into images, and [`readiness`] waits until an instance is ready, has ended, or has had its time.
 //!
-//! Other runtimes come as modules beside [`process`], behind the same trait. The README is part of the tests:
+//! The README is part of the tests:
 //!
 #![doc = include_str!("../README.md")]
 

@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::runtime::RuntimeError;
@@ -45,6 +46,24 @@ fn ask_for_the_version_in_any_version(mut request: BollardRequest) -> BollardReq
         }
     }
     request
+}
+
+/// Where the engine is, as `testcontainers` finds it, for those who talk to it by other means.
+pub(super) fn address() -> String {
+    if let Ok(host) = std::env::var("DOCKER_HOST") {
+        return host;
+    }
+    let below =
+        |variable: &str, path: &str| std::env::var_os(variable).map(|base| PathBuf::from(base).join(path));
+    let usual = PathBuf::from("/var/run/docker.sock");
+    let places = [
+        Some(usual.clone()),
+        below("XDG_RUNTIME_DIR", ".docker/run/docker.sock"),
+        below("HOME", ".docker/run/docker.sock"),
+        below("HOME", ".docker/desktop/docker.sock"),
+    ];
+    let found = places.into_iter().flatten().find(|path| path.exists()).unwrap_or(usual);
+    format!("unix://{}", found.display())
 }
 
 /// What the engine said.

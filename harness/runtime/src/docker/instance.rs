@@ -147,10 +147,15 @@ async fn listen(inner: &Inner, instance: &Instance) {
 /// Waits for its end. An engine that is started again meanwhile is asked again.
 async fn wait(inner: &Inner, instance: &Instance) -> Exit {
     let (tries, pause) = ASKED_AGAIN;
-    for _ in 0..tries {
+    let mut silent = 0;
+    loop {
         let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
-        // What it answers is told again, in full, by the next request.
-        let _ = Box::pin(inner.docker.wait_container(&instance.container, Some(options))).next().await;
+        let told = Box::pin(inner.docker.wait_container(&instance.container, Some(options))).next().await;
+        let status = match told {
+            Some(Ok(told)) => Some(told.status_code),
+            Some(Err(Error::DockerContainerWaitError { code, .. })) => Some(code),
+            _ => None,
+        };
         match state(&inner.docker, &instance.container).await {
             Ok(Some((exit, out_of_memory))) => {
                 if out_of_memory {
@@ -158,11 +163,14 @@ async fn wait(inner: &Inner, instance: &Instance) -> Exit {
                 }
                 return exit;
             }
-            Err(error) if is_status(&error, 404) => break,
-            Ok(None) | Err(_) => tokio::time::sleep(pause).await,
+            // Someone else removed it.
+            Err(error) if is_status(&error, 404) => return exit_of(status),
+            Err(_) if silent == tries => return exit_of(status),
+            Err(_) => silent += 1,
+            Ok(None) => silent = 0,
         }
+        tokio::time::sleep(pause).await;
     }
-    Exit { code: None, signal: None }
 }
 
 /// How a container ended, and whether for want of memory; nothing while it runs.

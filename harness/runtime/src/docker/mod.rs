@@ -29,10 +29,10 @@ mod remove;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use seaworthy_core::ids::InstanceId;
 use seaworthy_core::instance::{InstanceEvent, InstanceEventKind, InstanceFault};
 use seaworthy_core::runtime::{
@@ -59,6 +59,8 @@ use reaper::Reaper;
 const END: Duration = Duration::from_secs(20);
 /// How long the end of the run waits for containers that are in the making.
 const IN_THE_MAKING: Duration = Duration::from_secs(10);
+/// How long it waits for instances that were killed to be gone, each with what it printed last.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs instances as containers. What it made goes with [`Runtime::close`], which waits for that; when it is dropped,
 /// without anyone waiting; and when its process is killed, by a reaper that outlives it.
@@ -322,21 +324,21 @@ impl Inner {
             Err(_) => tracing::warn!(run = self.run, "a container has been in the making for long"),
         }
         let instances = self.all();
-        for instance in instances.iter().filter(|instance| instance.exit.borrow().is_none()) {
-            instance.asked.store(true, Ordering::SeqCst);
-            instance.record(&self.record, InstanceEventKind::Killed);
-        }
+        let ends = join_all(instances.iter().map(|instance| async {
+            if instance.exit.borrow().is_none() {
+                // It may have ended meanwhile; then it is on its way out.
+                let _ = faults::signal(self, instance, &mut *instance.state.lock().await, "SIGKILL").await;
+            }
+            // Until what it printed last is in, and its container is gone.
+            let _ = instance.removed.subscribe().wait_for(|removed| *removed).await;
+        }));
+        // What is still there after that is removed without more ado.
+        let _ = tokio::time::timeout(LAST_WORDS, ends).await;
         let removed = remove::run(&self.docker, &self.run, END).await;
         removed.map_err(|reason| RuntimeError::Engine {
             what: format!("remove what belongs to the run {}", self.run),
             reason,
-        })?;
-        for instance in &instances {
-            // Their tasks notice at once; what they write down belongs to the evidence.
-            let _ =
-                tokio::time::timeout(END, instance.removed.subscribe().wait_for(|removed| *removed)).await;
-        }
-        Ok(())
+        })
     }
 }
 

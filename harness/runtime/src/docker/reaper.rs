@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
+use super::engine;
 use super::labels::RUN;
 
 /// `$1` is the label. It ignores what a terminal sends, as everything that the harness leaves behind is its business.
@@ -26,10 +27,9 @@ if command -v docker; then
   remove_networks() { docker network rm "$@"; }
   remove_volumes() { docker volume rm -f "$@"; }
 else
-  case "${DOCKER_HOST:-}" in
-    tcp://* | http://*) engine="http://${DOCKER_HOST#*://}"; socket= ;;
-    unix://*) engine=http://engine; socket="${DOCKER_HOST#unix://}" ;;
-    *) engine=http://engine; socket=/var/run/docker.sock ;;
+  case "$DOCKER_HOST" in
+    unix://*) engine=http://engine socket="${DOCKER_HOST#unix://}" ;;
+    *) engine="http://${DOCKER_HOST#*://}" socket= ;;
   esac
   say() { curl --silent --fail --max-time 20 ${socket:+--unix-socket "$socket"} "$@"; }
   filter() { echo "filters=%7B%22label%22%3A%5B%22$1%22%5D%7D"; }
@@ -64,17 +64,8 @@ while [ $nothing -lt 5 ] && [ $round -lt 100 ]; do
 done
 "#;
 
-/// What of the environment says where the engine is and how to talk to it.
-const ENVIRONMENT: [&str; 8] = [
-    "PATH",
-    "HOME",
-    "DOCKER_HOST",
-    "DOCKER_CONTEXT",
-    "DOCKER_CONFIG",
-    "DOCKER_CERT_PATH",
-    "DOCKER_TLS_VERIFY",
-    "XDG_RUNTIME_DIR",
-];
+/// What of the environment the commands need.
+const ENVIRONMENT: [&str; 4] = ["PATH", "HOME", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"];
 
 /// The reaper of one run. When it is dropped it sets to work.
 #[derive(Debug)]
@@ -88,6 +79,8 @@ impl Reaper {
             .args(["-c", SCRIPT, "seaworthy-reaper", &format!("{RUN}={run}")])
             .env_clear()
             .envs(ENVIRONMENT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?))))
+            // Said outright, or the command would look into its settings for another.
+            .env("DOCKER_HOST", engine::address())
             .current_dir("/")
             // Both ends close on exec, so no other child of the owner's holds it open.
             .stdin(Stdio::piped())

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use seaworthy_core::instance::{InstanceEventKind, InstanceFault};
-use seaworthy_core::runtime::{Exit, Runtime, RuntimeError};
+use seaworthy_core::runtime::{Exit, Program, Runtime, RuntimeError};
+use seaworthy_runtime::docker::image::{BuildRequest, ImageRequest, resolve};
 
 use super::support::{
-    ask, ask_within, await_answer, container_of, docker, docker_says, engine, image, kinds, printed, service,
-    shell, start,
+    ask, ask_within, await_answer, base_image, container_of, context, docker, docker_says, engine, image,
+    kinds, printed, service, shell, start,
 };
 use crate::support::{DEADLINE, within};
 
@@ -199,4 +200,25 @@ async fn a_restart_ends_the_instance_in_order() {
         assert_eq!(runtime.last_lines(&launch.instance, 1), ["flushed"]);
     }
     runtime.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_image_says_by_which_signal_it_ends_in_order() {
+    engine!();
+    let dockerfile = format!("FROM {}\nSTOPSIGNAL SIGQUIT\n", base_image());
+    let (_folder, context) = context(&[("Dockerfile", dockerfile.as_str())]);
+    let build = BuildRequest { context, ..BuildRequest::default() };
+    let image = resolve(&ImageRequest { name: None, build: Some(build) }).await.unwrap();
+    let runtime = docker().await;
+    let mut launch =
+        shell("a", "a-1", "trap 'echo quit; exit 5' QUIT; echo up; while :; do sleep 0.05; done");
+    if let Program::Image { image: base, .. } = &mut launch.program {
+        base.clone_from(&image);
+    }
+    runtime.start(&launch).await.unwrap();
+    printed(&runtime, "up").await;
+    let exit = within(runtime.stop(&launch.instance, Duration::from_secs(60))).await.unwrap();
+    assert_eq!(exit.code, Some(5));
+    runtime.close().await.unwrap();
+    docker_says(&["image", "rm", &image]);
 }

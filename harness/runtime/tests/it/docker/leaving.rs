@@ -125,7 +125,7 @@ fn nothing_is_left_of_an_owner_that_is_killed_while_containers_are_in_the_making
     let (mut child, run) = owner("making");
     kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
     child.wait().unwrap();
-    await_nothing_of(&run, 2 * AFTERWARDS);
+    await_nothing_of(&run, AFTERWARDS);
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::support::{DEADLINE, script};
 const SERVICE: &str = include_str!("service/main.rs");
 
 /// Whether there is to be an engine. When there is none although, the tests fail.
+#[allow(clippy::print_stdout, reason = "whoever leaves tests out is told")]
 pub(crate) fn engine_is_wanted() -> bool {
     let left_out = std::env::var("SEAWORTHY_NO_DOCKER").is_ok_and(|value| value == "1");
     if left_out {
