@@ -31,7 +31,7 @@ pub(crate) async fn make(system: &System) -> Result<BTreeMap<ServiceName, String
             help: "see that `image:` names one that is here or can be pulled, or give a `build:` folder with a Dockerfile"
                 .to_owned(),
         })?;
-        Ok((name.clone(), image))
+        Ok::<_, LaunchError>((name.clone(), image))
     });
     Ok(try_join_all(images).await?.into_iter().collect())
 }
