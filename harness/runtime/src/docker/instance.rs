@@ -23,8 +23,9 @@ use super::remove;
 use crate::output::Source;
 use crate::record::Record;
 
-/// How long the last lines of an instance are awaited after its end.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long the last lines of an instance are awaited after its end. They come to an end by themselves, unless the
+/// engine does not answer.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How often the engine is asked again how a container ended, when it does not say; and the pause before that.
 const ASKED_AGAIN: (u32, Duration) = (50, Duration::from_millis(200));
 

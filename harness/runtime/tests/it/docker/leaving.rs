@@ -159,6 +159,24 @@ async fn nothing_is_left_after_the_end_and_the_end_can_come_twice() {
 }
 
 #[tokio::test]
+async fn a_start_that_nobody_waits_for_any_more_leaves_nothing_either() {
+    engine!();
+    let (runtime, image) = (docker().await, image().await);
+    let launches: Vec<_> = (0..3).map(|n| service(&image, "a", &format!("a-{n}"))).collect();
+    for (launch, polls) in launches.iter().zip([1, 50, 5000]) {
+        let mut start = runtime.start(launch);
+        for _ in 0..polls {
+            if futures_util::poll!(&mut start).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    within(runtime.close()).await.unwrap();
+    assert_eq!(left_of(runtime.run()), "");
+}
+
+#[tokio::test]
 async fn a_runtime_that_is_dropped_takes_all_with_it() {
     engine!();
     let (runtime, image) = (docker().await, image().await);

@@ -61,6 +61,21 @@ async fn a_command_takes_the_place_of_the_images_own_and_lines_and_the_end_are_k
 }
 
 #[tokio::test]
+async fn all_that_a_short_life_prints_is_kept_without_secrets() {
+    engine!();
+    let runtime = docker().await;
+    let text = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; echo password=correct-horse";
+    let launch = shell("orders", "orders-1", text);
+    runtime.start(&launch).await.unwrap();
+    within(runtime.ended(&launch.instance)).await.unwrap();
+    let output = runtime.output();
+    assert_eq!((output.lines.len(), output.dropped, output.secrets.len()), (20_001, 0, 1));
+    assert!(output.lines[..20_000].iter().enumerate().all(|(n, line)| line.text == format!("line {n}")));
+    assert!(!output.lines[20_000].text.contains("correct-horse"));
+    runtime.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_instance_that_does_not_get_ready_is_shown_with_its_image_its_end_and_its_last_lines() {
     engine!();
     let (runtime, image) = (docker().await, image().await);
