@@ -184,6 +184,7 @@ impl Carrier {
             place: 0,
             is_returned: false,
             is_out: false,
+            is_settled: false,
         };
         self.parcels.insert(id, parcel);
         if let Some(letter) = self.letters.get_mut(&tag) {
@@ -360,7 +361,8 @@ impl Carrier {
 
     /// A parcel is where it was to go. When all of a message are, the publisher's side may forget it.
     fn settle(&mut self, id: u64) {
-        let Some(parcel) = self.parcels.remove(&id) else { return };
+        let Some(mut parcel) = self.parcels.remove(&id) else { return };
+        parcel.is_settled = true;
         let Some(letter) = self.letters.get_mut(&parcel.tag) else { return };
         letter.open -= 1;
         if letter.open == 0 {

@@ -20,7 +20,7 @@ pub(super) fn read(url: &str) -> Result<AMQPUri, TapError> {
         .parse()
         .map_err(|_: String| TapError::Url("not of the form amqp://user:password@host:port/vhost"))?;
     if uri.scheme == AMQPScheme::AMQPS {
-        return Err(TapError::Url("TLS is not spoken; name the broker's plain port"));
+        return Err(TapError::Url("for TLS, which the tap does not speak"));
     }
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     Ok(uri)

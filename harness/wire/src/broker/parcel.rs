@@ -32,6 +32,8 @@ pub(super) struct Parcel {
     pub(super) is_returned: bool,
     /// Whether it is out and not confirmed yet.
     pub(super) is_out: bool,
+    /// Whether it is where it was to go.
+    pub(super) is_settled: bool,
 }
 
 impl Parcel {
@@ -51,7 +53,9 @@ impl Parcel {
 /// A parcel that goes before it was settled was not carried.
 impl Drop for Parcel {
     fn drop(&mut self) {
-        self.record.given_back();
+        if !self.is_settled {
+            self.record.given_back();
+        }
     }
 }
 

@@ -129,13 +129,11 @@ impl Record {
     pub(super) fn given_back(&self) {
         let now = self.wire.clock.now();
         self.write(|raw| {
-            if raw.ended.is_none() {
-                raw.ended = Some(now);
-                raw.outcome = Outcome::Reset;
-                if let Some(provider) = &mut raw.provider {
-                    provider.ended = Some(now);
-                    provider.outcome = Outcome::Reset;
-                }
+            raw.ended = Some(now);
+            raw.outcome = Outcome::Reset;
+            if let Some(provider) = &mut raw.provider {
+                provider.ended = Some(now);
+                provider.outcome = Outcome::Reset;
             }
         });
     }

@@ -22,22 +22,25 @@ export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127
 
 # In a group of its own, because the server is a shell that starts others.
 serve() {
-    setsid "$server" >>log 2>&1 &
+    (cd "$data" && exec setsid "$server") >>log 2>&1 &
     broker=$!
 }
 again() {
-    kill -KILL -- "-$broker"
+    kill -s KILL -- "-$broker"
     wait "$broker"
     serve
 }
 finish() {
-    kill -KILL -- "-$broker"
+    # Before epmd, which a broker that runs starts again.
+    kill -s KILL -- "-$broker"
     kill "$epmd"
     rm -rf "$data" port
     exit 0
 }
 epmd -port "$names" -address 127.0.0.1 >>log 2>&1 &
 epmd=$!
+# Else the broker starts one, which stays.
+until epmd -port "$names" -names >/dev/null 2>&1; do sleep 0.1; done
 serve
 trap again HUP
 trap finish TERM INT

@@ -1,5 +1,9 @@
 //! The broker tap, against a real RabbitMQ.
 
+mod binding;
 mod carrying;
+mod dead_letters;
+mod faulting;
 mod rabbit;
 mod support;
+mod surviving;

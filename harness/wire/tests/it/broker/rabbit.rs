@@ -76,7 +76,7 @@ impl Rabbit {
     }
 
     /// Waits until it takes connections.
-    async fn answers(&self) {
+    pub(crate) async fn answers(&self) {
         let end = Instant::now() + PATIENCE;
         loop {
             match Connection::connect(&self.url(), ConnectionProperties::default()).await {

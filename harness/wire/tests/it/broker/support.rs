@@ -33,7 +33,7 @@ pub(crate) struct Stage {
     pub(crate) tap: Tap,
     pub(crate) config: TapConfig,
     pub(crate) channel: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 /// The service that publishes.
@@ -53,10 +53,15 @@ impl Stage {
     pub(crate) async fn with(rabbit: Rabbit, config: TapConfig) -> Self {
         let wire = Wire::new(RunClock::start(), WireConfig::default());
         let tap = within(wire.tap(config.clone())).await.unwrap();
-        let connection = Connection::connect(&rabbit.url(), ConnectionProperties::default()).await.unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
-        Self { rabbit, wire, tap, config, channel, _connection: connection }
+        let (connection, channel) = connect(&rabbit).await;
+        Self { rabbit, wire, tap, config, channel, connection }
+    }
+
+    /// With a new connection of the test's own, after the broker was away.
+    pub(crate) async fn connect_again(self) -> Self {
+        self.rabbit.answers().await;
+        let (connection, channel) = connect(&self.rabbit).await;
+        Self { connection, channel, ..self }
     }
 
     /// Publishes, and waits until the broker has it.
@@ -71,7 +76,8 @@ impl Stage {
 
     /// Publishes a message of a trace.
     pub(crate) async fn say(&self, trace: TraceId, body: &str) {
-        self.publish("order.placed", properties(&[("traceparent", &traceparent(trace))]), body.as_bytes()).await;
+        self.publish("order.placed", properties(&[("traceparent", &traceparent(trace))]), body.as_bytes())
+            .await;
     }
 
     /// A subscriber with a queue of its own, bound to its exchange.
@@ -82,7 +88,13 @@ impl Stage {
         let exchange = exchange_out(&self.config.name, &ServiceName::from(subscriber));
         let options = QueueBindOptions::default();
         self.channel
-            .queue_bind(queue.as_str().into(), exchange.into(), pattern.into(), options, FieldTable::default())
+            .queue_bind(
+                queue.as_str().into(),
+                exchange.into(),
+                pattern.into(),
+                options,
+                FieldTable::default(),
+            )
             .await
             .unwrap();
         self.consume(&queue).await
@@ -107,6 +119,47 @@ impl Stage {
         self.wire.install(FaultRule::new(format!("{}-{trace}", action.kind()), matcher, action)).unwrap()
     }
 
+    /// How many messages the tap has left with the broker.
+    pub(crate) async fn left_to_carry(&self) -> u32 {
+        let queue = format!("seaworthy.{}.carry.{PUBLISHER}", self.config.name);
+        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        loop {
+            // What a channel has not acknowledged is put back a moment after it has closed.
+            let found =
+                self.channel.queue_declare(queue.as_str().into(), look, FieldTable::default()).await.unwrap();
+            if found.consumer_count() == 0 {
+                return found.message_count();
+            }
+        }
+    }
+
+    /// Waits until the tap's queue for dead letters is bound.
+    pub(crate) async fn is_watching_dead_letters(&self, service: &str) {
+        let queue = format!("seaworthy.{}.dead.{service}", self.config.name);
+        let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        loop {
+            let channel = self.connection.create_channel().await.unwrap();
+            let found = channel.queue_declare(queue.as_str().into(), look, FieldTable::default()).await;
+            // It consumes once it is bound.
+            if found.is_ok_and(|found| found.consumer_count() > 0) {
+                return;
+            }
+        }
+    }
+
+    /// Waits until this many messages were delivered.
+    pub(crate) async fn over_any(&self, count: u64) {
+        within(self.wire.log().wait_for(|exchange| exchange.id.0 == count && exchange.is_over())).await;
+    }
+
+    /// Waits until the test's own connection to the broker is cut.
+    pub(crate) async fn is_cut(&self) {
+        let mut events = std::pin::pin!(self.connection.events_listener());
+        while self.connection.status().connected() {
+            events.next().await;
+        }
+    }
+
     /// The exchanges of a trace when this many are over.
     pub(crate) async fn over(&self, trace: TraceId, count: usize) -> Vec<Exchange> {
         let log = self.wire.log();
@@ -123,6 +176,13 @@ impl Stage {
         })
         .await
     }
+}
+
+async fn connect(rabbit: &Rabbit) -> (Connection, Channel) {
+    let connection = Connection::connect(&rabbit.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    (connection, channel)
 }
 
 pub(crate) fn config(url: &str, subscribers: &[&str]) -> TapConfig {
