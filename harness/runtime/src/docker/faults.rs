@@ -115,6 +115,13 @@ async fn limit(
     cpu_percent: Option<u32>,
     memory_mib: Option<u32>,
 ) -> Result<(), RuntimeError> {
+    if cpu_percent.unwrap_or(1) == 0 || (cpu_percent, memory_mib) == (None, None) {
+        // An engine takes 0 for no limit.
+        return Err(RuntimeError::Engine {
+            what: format!("limit `{}`", instance.id),
+            reason: "give it 1 percent of a core or more, or an amount of memory".to_owned(),
+        });
+    }
     let memory = memory_mib.map(|mib| i64::from(mib) * MIB);
     let update = ContainerUpdateBody {
         cpu_period: cpu_percent.map(|_| PERIOD),

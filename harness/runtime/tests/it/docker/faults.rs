@@ -155,9 +155,11 @@ async fn an_instance_gets_as_much_of_the_machine_as_it_may() {
             InstanceEventKind::Unlimited
         ]
     );
-    let nonsense = InstanceFault::Limit { cpu_percent: None, memory_mib: Some(1) };
-    let error = runtime.inject(&launch.instance, nonsense).await.unwrap_err().to_string();
-    assert!(error.starts_with("could not limit `orders-1`: "), "{error}");
+    for (cpu_percent, memory_mib) in [(None, Some(1)), (Some(0), Some(64)), (None, None)] {
+        let nonsense = InstanceFault::Limit { cpu_percent, memory_mib };
+        let error = runtime.inject(&launch.instance, nonsense).await.unwrap_err().to_string();
+        assert!(error.starts_with("could not limit `orders-1`: "), "{error}");
+    }
     runtime.close().await.unwrap();
 }
 

@@ -50,24 +50,27 @@ fn owner_in(end: &str, environment: &[(&str, &str)]) -> (Child, String) {
 #[ignore = "no test: the owner that other tests kill"]
 async fn owner_of_containers() {
     let Ok(end) = std::env::var("END") else { return };
-    let runtime = docker().await;
+    let owned = docker().await;
     let image = match std::env::var("IMAGE") {
         Ok(image) => image,
         Err(_) => image().await,
     };
-    for (instance, fault) in [
+    let states = [
         ("plain-1", None),
         ("frozen-1", Some(InstanceFault::Pause)),
         ("off-1", Some(InstanceFault::Disconnect)),
         ("limited-1", Some(InstanceFault::Limit { cpu_percent: Some(10), memory_mib: None })),
-    ] {
-        let mut launch = service(&image, instance.strip_suffix("-1").unwrap(), instance);
+    ];
+    let (runtime, image) = (&owned, &image);
+    futures_util::future::join_all(states.map(|(instance, fault)| async move {
+        let mut launch = service(image, instance.strip_suffix("-1").unwrap(), instance);
         launch.volumes.push("/data".into());
-        start(&runtime, &launch).await;
+        start(runtime, &launch).await;
         if let Some(fault) = fault {
             runtime.inject(&launch.instance, fault).await.unwrap();
         }
-    }
+    }))
+    .await;
     println!("\nrun {}", runtime.run());
     std::io::stdout().flush().unwrap();
     if end == "making" {
@@ -75,14 +78,14 @@ async fn owner_of_containers() {
         for number in 0..100 {
             let names: Vec<String> = (0..3).map(|n| format!("m{number}x{n}")).collect();
             let launches: Vec<_> =
-                names.iter().map(|name| service(&image, name, &format!("{name}-1"))).collect();
+                names.iter().map(|name| service(image, name, &format!("{name}-1"))).collect();
             futures_util::future::join_all(launches.iter().map(|launch| runtime.start(launch))).await;
         }
     }
     tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await.unwrap().unwrap();
     match end.as_str() {
         "panic" => panic!("as asked"),
-        "drop" => drop(runtime),
+        "drop" => drop(owned),
         "exit" => std::process::exit(0),
         other => panic!("no such end: {other}"),
     }
