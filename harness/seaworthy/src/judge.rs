@@ -6,7 +6,7 @@ use seaworthy_core::check::{Check, run_check};
 use seaworthy_core::evidence::EvidenceSet;
 use seaworthy_core::finding::{Finding, Verdict};
 use seaworthy_core::report::{CheckReport, RunReport, Summary};
-use seaworthy_core::system::System;
+use seaworthy_core::system::{RunKind, System};
 
 use crate::custom::TraceQlCheck;
 
@@ -88,6 +88,10 @@ impl Judge {
         let sound = if evidence.void.is_empty() { None } else { Some(evidence.without_void()) };
         let reports = all
             .iter()
+            // It has nothing to say of services that the harness started.
+            .filter(|check| {
+                evidence.system.on == RunKind::Attach || check.id() != seaworthy_checks::ATTACH
+            })
             .filter(|check| self.only.is_empty() || self.only.iter().any(|only| only == check.id()))
             .filter(|check| !self.skip.iter().any(|skip| skip == check.id()))
             .map(|check| {

@@ -12,6 +12,8 @@ use seaworthy_experiment::flow::{self, Flow, FlowFileError};
 use seaworthy_experiment::session::{Built, Session, StartError};
 use seaworthy_runtime::{ProcessRuntime, cargo};
 
+use crate::attach::{self, AttachError};
+
 /// The name of a system file.
 pub const FILE_NAME: &str = "seaworthy.yaml";
 
@@ -67,6 +69,10 @@ pub enum LaunchError {
     /// A binary could not be built.
     #[error(transparent)]
     Build(#[from] cargo::BuildError),
+    /// The process that is to carry the proxies could not be started or steered.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Attach(#[from] AttachError),
     /// A service did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -122,7 +128,7 @@ impl Plan {
         env: Vec<(ServiceName, String, String)>,
     ) -> Result<Self, LaunchError> {
         let system = System::load(file, &Overrides { on, env })?;
-        if on == RunKind::Attach || (on == RunKind::Docker && !cfg!(feature = "docker")) {
+        if on == RunKind::Docker && !cfg!(feature = "docker") {
             return Err(LaunchError::Runtime(on.as_str()));
         }
         let flows = flow::load_all(&system)?;
@@ -151,7 +157,10 @@ impl Plan {
                 let images = crate::images::make(&self.system).await?;
                 Ok(Built { images, ..Built::default() })
             }
-            other => Err(LaunchError::Runtime(other.as_str())),
+            #[cfg(not(feature = "docker"))]
+            RunKind::Docker => Err(LaunchError::Runtime(RunKind::Docker.as_str())),
+            // What runs already was made by somebody else.
+            RunKind::Attach => Ok(Built::default()),
         }
     }
 
@@ -177,10 +186,16 @@ impl Plan {
         let runtime: Arc<dyn Runtime> = match self.system.on {
             RunKind::Process => Arc::new(ProcessRuntime::new(clock).map_err(StartError::Runtime)?),
             #[cfg(feature = "docker")]
-            RunKind::Docker => Arc::new(
-                seaworthy_runtime::DockerRuntime::new(clock).await.map_err(StartError::Runtime)?,
-            ),
-            other => return Err(LaunchError::Runtime(other.as_str())),
+            RunKind::Docker => {
+                Arc::new(seaworthy_runtime::DockerRuntime::new(clock).await.map_err(StartError::Runtime)?)
+            }
+            #[cfg(not(feature = "docker"))]
+            RunKind::Docker => return Err(LaunchError::Runtime(RunKind::Docker.as_str())),
+            RunKind::Attach => {
+                let runtime = Arc::new(seaworthy_runtime::AttachRuntime::new(&self.system));
+                let wire = attach::wire(&self.system, clock, &*runtime).await?;
+                return Ok(Session::start_on(wire, self.system.clone(), clock, runtime, built).await?);
+            }
         };
         Ok(Session::start(self.system.clone(), clock, runtime, built).await?)
     }

@@ -25,6 +25,8 @@
 //!
 //! The rooms behind it are crates of their own; what they share is in [`core`].
 
+#[cfg(feature = "process")]
+pub mod attach;
 pub mod check;
 pub mod control;
 pub mod custom;

@@ -86,6 +86,9 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Start a system with proxies and receiver, print the addresses, keep it until Ctrl-C.
     Up(UpArgs),
+    /// Carry the proxies of a system that runs already, for harnesses that come and go.
+    #[command(hide = true)]
+    Proxy(ProxyArgs),
     /// Write a first `seaworthy.yaml`.
     Init(InitArgs),
     /// Print the JSON Schema of a machine-readable surface.
@@ -201,6 +204,13 @@ pub(super) struct UpArgs {
     /// Where to make the control socket; in a fresh folder of its own unless said.
     #[arg(long, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct ProxyArgs {
+    /// The socket at which a harness steers it.
+    #[arg(long, value_name = "SOCKET", required = true)]
+    pub(super) steered: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

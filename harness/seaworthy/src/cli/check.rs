@@ -7,6 +7,7 @@ use super::args::{CheckArgs, Common, Deny, FlowArgs, JudgingArgs, SystemArgs};
 use super::failure::Failure;
 use super::kept::Recipe;
 use super::output::deliver;
+use super::plane::Standing;
 use super::progress::Live;
 use crate::check::drive;
 use crate::judge::Judge;
@@ -55,6 +56,8 @@ pub(super) async fn run(
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::plain(format!("could not make {}: {error}", folder.display())))?;
     }
+    // Dropped last, so that it has the last word.
+    let _standing = Standing::told_at_the_end(&plan.system);
     let live = Live::new(common.quiet);
     live.say("making what the services run");
     let built = plan.build().await?;

@@ -8,6 +8,7 @@ mod failure;
 mod init;
 mod kept;
 mod output;
+mod plane;
 mod progress;
 mod up;
 
@@ -27,7 +28,13 @@ const CLEAN_UP: Duration = Duration::from_secs(5);
 pub fn main() -> ExitCode {
     // Usage errors end here with exit code 2, `--help` and `--version` with 0.
     let args = Args::parse();
-    progress::log_to_stderr(args.common.verbose);
+    // What the data plane says goes to a log of its own.
+    let is_plane = matches!(args.command, Command::Proxy(_));
+    progress::log_to_stderr(if is_plane { 2 } else { args.common.verbose });
+    // The data plane of a system that runs already is this program, too.
+    if let Ok(program) = std::env::current_exe() {
+        crate::attach::use_program(program);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -35,8 +42,8 @@ pub fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        // `up` is meant to end by Ctrl-C, and sees to it itself.
-        let interruptible = !matches!(args.command, Command::Up(_));
+        // These are meant to end by a signal, and see to it themselves.
+        let interruptible = !matches!(args.command, Command::Up(_) | Command::Proxy(_));
         tokio::select! {
             code = run(&args) => code,
             // Whatever was started is dropped on the way out, and ends with it.
@@ -59,6 +66,7 @@ async fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Replay(replay) => kept::replay(replay, common).await,
         Command::Explain(explain) => explain::explain(explain),
         Command::Up(up) => up::up(up, common).await,
+        Command::Proxy(proxy) => plane::plane(proxy).await,
         Command::Init(init) => init::init(init),
         Command::Schema(schema) => explain::schema(schema),
         Command::Completions { shell } => explain::completions(*shell),

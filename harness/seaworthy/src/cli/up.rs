@@ -8,6 +8,7 @@ use seaworthy_core::ids::EdgeId;
 use super::args::{Common, UpArgs};
 use super::check::working_folder;
 use super::failure::Failure;
+use super::plane::Standing;
 use super::progress::Live;
 use crate::control::{SOCKET_VARIABLE, Server};
 use crate::launch::{Plan, find};
@@ -15,6 +16,7 @@ use crate::launch::{Plan, find};
 pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failure> {
     let file = find(args.system.as_deref(), &working_folder()?)?;
     let plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
+    let _standing = Standing::told_at_the_end(&plan.system);
     let live = Live::new(common.quiet);
     live.say("making what the services run");
     let built = plan.build().await?;
