@@ -67,10 +67,11 @@ impl Progress for Live {
 pub(super) fn log_to_stderr(verbose: u8) {
     let filter = match std::env::var("SEAWORTHY_LOG") {
         Ok(filter) => EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn")),
+        // The AMQP client warns of each message that comes back, with all that is in it: secrets, too.
         Err(_) => EnvFilter::new(match verbose {
             0 => "off",
-            1 => "warn",
-            _ => "info,seaworthy=debug",
+            1 => "warn,lapin=error",
+            _ => "info,lapin=error,seaworthy=debug",
         }),
     };
     // A second call (in a test of the library) keeps the first subscriber.
