@@ -21,8 +21,8 @@ use crate::filling::Filled;
 const FIRST_PORT: u16 = 8080;
 /// How large one file may be, in bytes.
 const FILE_LIMIT: usize = 16 * 1024 * 1024;
-/// How much of a container's output the engine keeps on its disk: what is read here is read at once.
-const LOG_ON_DISK: [(&str, &str); 2] = [("max-size", "32m"), ("max-file", "2")];
+/// How much of a container's output the engine keeps on its disk: more than is kept here.
+const LOG_ON_DISK: [(&str, &str); 2] = [("max-size", "64m"), ("max-file", "2")];
 
 /// The numbers of its ports: the given ones, and from 8080 on for those without.
 pub(super) fn ports(launch: &Launch) -> BTreeMap<String, u16> {

@@ -1,4 +1,4 @@
-//! One instance: a container, what it prints, and how it ends.
+//! One instance: a container, and how it ends.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,18 +9,15 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use seaworthy_core::ids::{InstanceId, ServiceName};
 use seaworthy_core::instance::InstanceEventKind;
-use seaworthy_core::log::Stream;
 use seaworthy_core::runtime::{Exit, RuntimeError};
 use testcontainers::bollard::Docker;
-use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::query_parameters::{LogsOptionsBuilder, WaitContainerOptionsBuilder};
+use testcontainers::bollard::query_parameters::WaitContainerOptionsBuilder;
 use tokio::sync::watch;
 
 use super::Inner;
 use super::engine::is_status;
-use super::remove;
-use crate::output::Source;
+use super::{printed, remove};
 use crate::record::Record;
 
 /// How long the last lines of an instance are awaited after its end. They come to an end by themselves, unless the
@@ -109,11 +106,13 @@ impl Instance {
 
 /// Keeps what an instance prints, waits for its end, says how it was, and removes the container.
 pub(super) async fn attend(inner: Arc<Inner>, instance: Arc<Instance>) {
+    let (over, ended) = watch::channel(false);
     let mut printing = {
         let (inner, instance) = (Arc::clone(&inner), Arc::clone(&instance));
-        tokio::spawn(async move { listen(&inner, &instance).await })
+        tokio::spawn(async move { printed::listen(&inner, &instance, ended).await })
     };
     let exit = wait(&inner, &instance).await;
+    over.send_replace(true);
     let expected = instance.asked.load(Ordering::SeqCst);
     let kind = InstanceEventKind::Exited { code: exit.code, signal: exit.signal, expected };
     instance.record(&inner.record, kind);
@@ -125,24 +124,6 @@ pub(super) async fn attend(inner: Arc<Inner>, instance: Arc<Instance>) {
     let _ = remove::container(&inner.docker, &instance.container).await;
     inner.network.give_back(instance.address);
     instance.removed.send_replace(true);
-}
-
-/// Keeps what it prints until it has ended.
-async fn listen(inner: &Inner, instance: &Instance) {
-    let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
-    let mut printed = inner.docker.logs(&instance.container, Some(options));
-    let lines = |stream: Stream| {
-        let source = Source { service: instance.service.clone(), instance: instance.id.clone(), stream };
-        inner.record.capture.lines(source, inner.record.clock)
-    };
-    let (mut stdout, mut stderr) = (lines(Stream::Stdout), lines(Stream::Stderr));
-    while let Some(Ok(output)) = printed.next().await {
-        match output {
-            LogOutput::StdOut { message } | LogOutput::Console { message } => stdout.push(&message),
-            LogOutput::StdErr { message } => stderr.push(&message),
-            LogOutput::StdIn { .. } => {}
-        }
-    }
 }
 
 /// Waits for its end. An engine that is started again meanwhile is asked again.

@@ -6,7 +6,7 @@
 //! | [`image`] | finds, pulls or builds the images that services name |
 //! | `engine` | the connection to the engine, by `testcontainers` and its bollard |
 //! | `network` | the run's network, and the addresses on it |
-//! | `create`, `instance`, `faults`, `events` | one container: made, watched, hurt, told of |
+//! | `create`, `instance`, `printed`, `faults`, `events` | one container: made, watched, read, hurt, told of |
 //! | `labels`, `remove`, `reaper` | whose everything is, and how it goes: at the end, and when the owner is killed |
 //!
 //! The harness reaches a container by its address on the run's network, and nothing is published on ports of this
@@ -23,6 +23,7 @@ pub mod image;
 mod instance;
 mod labels;
 mod network;
+mod printed;
 mod reaper;
 mod remove;
 
