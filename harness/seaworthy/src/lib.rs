@@ -41,6 +41,8 @@ mod trace;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod compose;
 
 pub use request::{Answer, Fault, Request, abort, delay, grpc_abort, reset, stall};
 pub use seaworthy_checks as checks;

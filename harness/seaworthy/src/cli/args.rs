@@ -221,6 +221,9 @@ pub(super) struct InitArgs {
     /// Write it even if there is one.
     #[arg(long)]
     pub(super) force: bool,
+    /// Make it from this Compose file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) compose: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -9,6 +9,7 @@ use seaworthy_core::finding::Location;
 use super::args::{Common, Format};
 use super::output::colored_stderr;
 use crate::check::KeptError;
+use crate::compose::ComposeError;
 use crate::judge::JudgeError;
 use crate::launch::LaunchError;
 
@@ -66,6 +67,12 @@ impl From<LaunchError> for Failure {
             _ => None,
         };
         Self { message: error.to_string(), location, diagnostic: Some(Box::new(error)) }
+    }
+}
+
+impl From<ComposeError> for Failure {
+    fn from(error: ComposeError) -> Self {
+        Self { message: error.to_string(), location: error.location(), diagnostic: Some(Box::new(error)) }
     }
 }
 

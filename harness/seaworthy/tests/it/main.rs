@@ -3,6 +3,7 @@
 mod arrows;
 mod bad_input;
 mod cli;
+mod compose;
 mod dropped;
 mod finished;
 mod joined;
