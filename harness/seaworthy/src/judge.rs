@@ -89,9 +89,7 @@ impl Judge {
         let reports = all
             .iter()
             // It has nothing to say of services that the harness started.
-            .filter(|check| {
-                evidence.system.on == RunKind::Attach || check.id() != seaworthy_checks::ATTACH
-            })
+            .filter(|check| evidence.system.on == RunKind::Attach || check.id() != seaworthy_checks::ATTACH)
             .filter(|check| self.only.is_empty() || self.only.iter().any(|only| only == check.id()))
             .filter(|check| !self.skip.iter().any(|skip| skip == check.id()))
             .map(|check| {

@@ -57,12 +57,12 @@ pub(super) async fn run(
             .map_err(|error| Failure::plain(format!("could not make {}: {error}", folder.display())))?;
     }
     // Dropped last, so that it has the last word.
-    let _standing = Standing::told_at_the_end(&plan.system);
+    let standing = Standing::told_at_the_end(&plan.system);
     let live = Live::new(common.quiet);
     live.say("making what the services run");
     let built = plan.build().await?;
     live.say(&format!("starting {}", plan.system.name));
-    let session = plan.start(built).await?;
+    let session = plan.start(built).await.inspect_err(|error| standing.heed(error))?;
     session.set_seed(seed);
     let run = drive(session, &plan.flows, &judge, common.timeout, &live).await?;
     live.clear();

@@ -1,6 +1,7 @@
 //! `seaworthy proxy --steered SOCKET`: the process that carries the proxies of a system that runs already. A harness
 //! starts it; people need not know how.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use seaworthy_wire::remote;
 use super::args::ProxyArgs;
 use super::failure::Failure;
 use super::up::stopped;
+use crate::launch::LaunchError;
 
 /// Serves until SIGTERM.
 pub(super) async fn plane(args: &ProxyArgs) -> Result<ExitCode, Failure> {
@@ -20,18 +22,25 @@ pub(super) async fn plane(args: &ProxyArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Says at the end of a run that the proxies of an attached system stay, and how to end them.
-pub(super) struct Standing(Option<PathBuf>);
+pub(super) struct Standing(Cell<Option<PathBuf>>);
 
 impl Standing {
     pub(super) fn told_at_the_end(system: &System) -> Self {
         let attached = system.on == RunKind::Attach;
-        Self(attached.then(|| remote::socket_for(&system.file).ok()).flatten())
+        Self(Cell::new(attached.then(|| remote::socket_for(&system.file).ok()).flatten()))
+    }
+
+    /// Says nothing where the proxies could not even be steered: whoever steers them knows what they do.
+    pub(super) fn heed(&self, error: &LaunchError) {
+        if matches!(error, LaunchError::Attach(_)) {
+            self.0.take();
+        }
     }
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        if let Some(plane) = self.0.as_deref().and_then(remote::find) {
+        if let Some(plane) = self.0.take().as_deref().and_then(remote::find) {
             let _ = writeln!(
                 std::io::stderr(),
                 "the proxies go on forwarding, without faults, in process {pid}, because the services are configured \

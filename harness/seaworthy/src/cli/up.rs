@@ -16,12 +16,12 @@ use crate::launch::{Plan, find};
 pub(super) async fn up(args: &UpArgs, common: &Common) -> Result<ExitCode, Failure> {
     let file = find(args.system.as_deref(), &working_folder()?)?;
     let plan = Plan::load(&file, args.run.on.into(), args.run.env.clone())?;
-    let _standing = Standing::told_at_the_end(&plan.system);
+    let standing = Standing::told_at_the_end(&plan.system);
     let live = Live::new(common.quiet);
     live.say("making what the services run");
     let built = plan.build().await?;
     live.say(&format!("starting {}", plan.system.name));
-    let session = plan.start(built).await?;
+    let session = plan.start(built).await.inspect_err(|error| standing.heed(error))?;
     live.clear();
 
     let own = tempfile::Builder::new().prefix("seaworthy-up-").tempdir();

@@ -1,6 +1,7 @@
 //! Tests of the whole: the library as a test's author uses it, the binary as a process, and the house's arrows.
 
 mod arrows;
+mod attached;
 mod bad_input;
 mod cli;
 mod compose;
