@@ -99,6 +99,7 @@ struct Inner {
     runtime: Arc<dyn Runtime>,
     built: Built,
     /// What carries messages at each broker.
+    #[cfg_attr(not(feature = "amqp"), expect(dead_code, reason = "this build knows no brokers"))]
     taps: Taps,
     client: reqwest::Client,
     instances: Mutex<Instances>,
