@@ -52,6 +52,10 @@
 //! A rule is a lease: it lapses unless it is renewed, so that it cannot outlive whoever wanted it. [`FaultLease`] renews
 //! itself while it lives. A rule that ends, by whatever way, lets go at once what it held up.
 //!
+//! Of databases and brokers nothing is known but bytes ([`PortProtocol::Tcp`](seaworthy_core::system::PortProtocol)):
+//! rules for their edges are about connections, also those that are open already, and [`Wire::traffic`] tells what
+//! passed. Messages between services are carried by a tap ([`broker`]) and have faults of their own.
+//!
 //! # The log
 //!
 //! [`ExchangeLog`] shows an exchange from its head on, while it is in flight: when it arrives, when a fault is applied,

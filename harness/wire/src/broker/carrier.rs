@@ -78,6 +78,9 @@ pub(super) struct Carrier {
     channel: Channel,
     /// As whom we are connected.
     user: String,
+    /// How many messages the broker gives out before some are settled.
+    prefetch: usize,
+    is_stuck: bool,
     routes: Vec<Route>,
     letters: HashMap<u64, Letter>,
     parcels: BTreeMap<u64, Parcel>,
@@ -89,11 +92,19 @@ pub(super) struct Carrier {
 }
 
 impl Carrier {
-    pub(super) fn new(wire: Arc<Carrying>, channel: Channel, user: String, routes: Vec<Route>) -> Self {
+    pub(super) fn new(
+        wire: Arc<Carrying>,
+        channel: Channel,
+        user: String,
+        prefetch: u16,
+        routes: Vec<Route>,
+    ) -> Self {
         Self {
             wire,
             channel,
             user,
+            prefetch: usize::from(prefetch),
+            is_stuck: false,
             routes,
             letters: HashMap::new(),
             parcels: BTreeMap::new(),
@@ -169,6 +180,17 @@ impl Carrier {
         for id in ready {
             self.go_on(id);
         }
+        self.notice_standstill();
+    }
+
+    /// When all that the broker gives out at once is held up, nothing more can come until some of it goes.
+    fn notice_standstill(&mut self) {
+        let is_stuck = self.letters.len() >= self.prefetch && self.out.is_empty();
+        if is_stuck && !self.is_stuck {
+            let why = "as many of one publisher are held up as may be; later ones wait with the broker";
+            self.wire.log.lost("messages", why, true);
+        }
+        self.is_stuck = is_stuck;
     }
 
     fn add(&mut self, route: usize, tag: u64, message: &Arc<Message>, record: Record, faults: Faults) -> u64 {

@@ -277,6 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn a_user_id_is_left_out_unless_it_is_ours_and_nothing_else_is() {
+        let ours = || {
+            BasicProperties::default()
+                .with_content_type("a".into())
+                .with_content_encoding("b".into())
+                .with_headers(FieldTable::default())
+                .with_delivery_mode(2)
+                .with_priority(3)
+                .with_correlation_id("c".into())
+                .with_reply_to("d".into())
+                .with_expiration("4000".into())
+                .with_message_id("e".into())
+                .with_timestamp(5)
+                .with_type("f".into())
+                .with_app_id("g".into())
+                .with_cluster_id("h".into())
+        };
+        assert_eq!(sendable(ours(), "tap"), (ours(), false));
+        assert_eq!(
+            sendable(ours().with_user_id("tap".into()), "tap"),
+            (ours().with_user_id("tap".into()), false)
+        );
+        assert_eq!(sendable(ours().with_user_id("orders".into()), "tap"), (ours(), true));
+    }
+
+    #[test]
     fn the_declared_header_tells_the_correlation_id_before_the_property_does() {
         let properties = BasicProperties::default().with_correlation_id("c-1".into());
         let message = message(&[("X-Correlation-ID", text("c-2"))], properties);

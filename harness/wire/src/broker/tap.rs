@@ -37,7 +37,8 @@ pub struct TapConfig {
     /// Who publishes for whom, and the edge that stands for it.
     pub routes: Vec<(ServiceName, ServiceName, EdgeId)>,
     /// How many messages of one publisher may be on their way, held up by faults or waiting for a binding. Past it,
-    /// further ones wait with the broker. 1 to 65535; default 2000.
+    /// further ones wait with the broker; if none of them moves, that is counted as a loss of evidence. 1 to 65535;
+    /// default 2000.
     pub prefetch: u16,
     /// How long after its first message a subscriber may still make bindings before a message for which there is none
     /// counts as not meant for it. Default 2 s.
@@ -77,8 +78,8 @@ pub enum TapError {
     #[error("the broker does not answer, so its messages could not be carried")]
     Silent,
     /// It refused, or the connection broke.
-    #[error("the broker could not be used")]
-    Broker(#[source] lapin::Error),
+    #[error("the broker could not be used: {0}")]
+    Broker(lapin::Error),
     /// The wire would not have the edge.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -139,8 +140,8 @@ impl Tap {
     /// service has declared it; the service's own queue keeps its letters. Each becomes an exchange of the edge
     /// `SERVICE -> dead-letters`. A `direct` exchange is not understood: its letters have keys that we cannot know.
     ///
-    /// Returns when the queue is bound or it is clear that the exchange is not there yet; then it is bound within some
-    /// 25 ms after that has come. Letters from before are not seen.
+    /// Returns when the queue is bound, or when it is clear that the exchange or the broker is not there at the moment;
+    /// then it is bound within some 25 ms after that has come. Letters from before are not seen.
     ///
     /// # Errors
     /// When a name is too long or the tap is closed.
@@ -152,7 +153,12 @@ impl Tap {
         let watching =
             dead_letters::watch(Arc::clone(&self.shared), service.clone(), exchange.to_owned(), looked);
         self.shared.wire.tasks.spawn(watching);
-        has_looked.wait_for(|looked| *looked).await.map(drop).map_err(|_| TapError::Closed)
+        let looked = has_looked.wait_for(|looked| *looked);
+        match tokio::time::timeout(self.shared.config.connect_time, looked).await {
+            Ok(Err(_)) => Err(TapError::Closed),
+            // A broker that is away is looked at when it is back.
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
     }
 
     /// How many dead letters of each service that is watched were seen.
@@ -220,13 +226,14 @@ impl Shared {
         for (publisher, routes) in publishers {
             let channel = session.connection.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            channel.basic_qos(self.config.prefetch.max(1), BasicQosOptions::default()).await?;
+            let prefetch = self.config.prefetch.max(1);
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
             let queue = short(&topology::queue_of(&self.config.name, publisher))?;
             let consumer = channel
                 .basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default())
                 .await?;
             let user = self.uri.authority.userinfo.username.clone();
-            let carrier = Carrier::new(Arc::clone(&self.wire), channel, user, routes);
+            let carrier = Carrier::new(Arc::clone(&self.wire), channel, user, prefetch, routes);
             session.carriers.spawn(carrier.run(consumer, self.stop.clone()));
         }
         self.connection.send_replace(Some(Arc::clone(&session.connection)));

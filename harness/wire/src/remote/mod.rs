@@ -13,11 +13,11 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`place`] | the socket's path, its folder, the claim that only one data plane serves there |
-//! | [`protocol`], [`lines`] | what is said, and how it is written |
-//! | [`plane`], [`seat`] | the data plane: who may steer; what it does for who steers |
-//! | [`steering`], [`inbox`] | the harness: asks, and takes what it is told |
-//! | [`start`] | starts a data plane that outlives its harness |
+//! | `place` | the socket's path, its folder, the claim that only one data plane serves there |
+//! | `protocol`, `lines` | what is said, and how it is written |
+//! | `plane`, `seat` | the data plane: who may steer; what it does for who steers |
+//! | `steering`, `inbox` | the harness: asks, and takes what it is told |
+//! | `start` | starts a data plane that outlives its harness |
 
 mod inbox;
 mod lines;

@@ -9,6 +9,7 @@ use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule, When};
 use seaworthy_core::ids::TraceId;
 use seaworthy_core::time::HumanDuration;
 
+use super::rabbit::Rabbit;
 use super::support::*;
 use crate::support::within;
 
@@ -221,4 +222,27 @@ async fn what_cannot_be_done_to_a_message_is_refused() {
             format!("`{kind}` cannot be done to messages, and these are what `orders -> mail` carries");
         assert_eq!(error.to_string(), said);
     }
+}
+
+#[tokio::test]
+async fn when_as_many_are_held_as_may_be_the_rest_waits_and_that_is_said() {
+    let Some(rabbit) = Rabbit::shared().await else { return };
+    let mut config = config(&rabbit.url(), &["mail"]);
+    config.prefetch = 3;
+    let stage = Stage::with(rabbit, config).await;
+    let mut mail = stage.subscribe("mail", "#").await;
+    let trace = TraceId::random();
+    let hold = stage.fault(trace, FaultAction::Hold { when: When::Before });
+    let sent: Vec<String> = (0..5).map(|number| number.to_string()).collect();
+    for body in &sent {
+        stage.say(trace, body).await;
+    }
+    within(stage.wire.log().wait_for(|exchange| exchange.id.0 == 3)).await;
+    hold.release();
+    assert_eq!(bodies(&mut mail, 5).await, sent);
+    let losses = stage.wire.log().losses();
+    assert_eq!(
+        (losses.len(), &*losses[0].what, losses[0].count, losses[0].harmful),
+        (1, "messages", 1, true)
+    );
 }

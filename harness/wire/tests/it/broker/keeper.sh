@@ -18,7 +18,7 @@ export HOME="$data" RABBITMQ_NODENAME="wire-$port@localhost" RABBITMQ_CONFIG_FIL
 export RABBITMQ_CONF_ENV_FILE="$data/none" RABBITMQ_ENABLED_PLUGINS_FILE="$data/plugins" RABBITMQ_PID_FILE="$data/pid"
 export RABBITMQ_MNESIA_BASE="$data/mnesia" RABBITMQ_LOG_BASE="$data/log" RABBITMQ_GENERATED_CONFIG_DIR="$data/generated"
 export RABBITMQ_DIST_PORT="$distribution" ERL_EPMD_PORT="$names" ERL_EPMD_ADDRESS=127.0.0.1
-export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} +sbwt none"
+export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none"
 
 # In a group of its own, because the server is a shell that starts others.
 serve() {

@@ -12,7 +12,7 @@ use lapin::{Connection, ConnectionProperties};
 
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 /// It starts within seconds; on a busy machine it takes longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(160);
 
 /// A broker in use by this test.
 pub(crate) struct Rabbit {
