@@ -1,13 +1,13 @@
 //! `outbox`: an event is delivered if, and only if, what it speaks of has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seaworthy_core::check::{Check, Needs};
 use seaworthy_core::evidence::{Evidence, Purpose};
 use seaworthy_core::exchange::Exchange;
 use seaworthy_core::finding::{EvidenceRef, Finding};
 use seaworthy_core::ids::{EdgeId, ServiceName};
-use seaworthy_core::span::{SpanKind, Value};
+use seaworthy_core::span::{Span, SpanKind, Value};
 
 use crate::attempts::delivers_event;
 use crate::cases::{Cases, counted};
@@ -105,19 +105,19 @@ fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
     for edge in evidence.system().message_edges().into_keys() {
         publishers.entry(edge.consumer.clone()).or_insert(edge);
     }
+    // What a span says of its destination is a type of event only if events of that type exist.
+    let types: BTreeSet<&str> = events.iter().filter_map(|event| event.cloud_event("type")).collect();
     let mut lost: BTreeMap<&EdgeId, Cases> = BTreeMap::new();
     for span in evidence.spans() {
         let Some(edge) = publishers.get(&span.resource.service) else { continue };
         if span.kind != SpanKind::Producer || timeline::out_of_action(evidence, &edge.consumer).is_some() {
             continue;
         }
-        let kind = span.attribute("messaging.destination.name").and_then(Value::as_str);
+        let kind = event_type(span).filter(|kind| types.contains(kind));
         let came = events.iter().any(|event| {
             event.trace_id() == Some(span.trace_id)
                 && event.edge.consumer == edge.consumer
-                && (kind.is_none()
-                    || event.cloud_event("type").is_none()
-                    || event.cloud_event("type") == kind)
+                && (kind.is_none() || event.cloud_event("type").is_none() || event.cloud_event("type") == kind)
         });
         let failed = || {
             evidence.spans_of(span.trace_id).iter().any(|other| {
@@ -142,6 +142,13 @@ fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         cases.onto(Finding::error(LOST, message).hint(hint).edge(edge))
     };
     lost.into_iter().map(finding).collect()
+}
+
+/// The type of the event that a PRODUCER span is about, where it says so: by the routing key, as far as that is what
+/// the events' publishers use (OpenTelemetry's conventions for RabbitMQ), else by the destination.
+fn event_type(span: &Span) -> Option<&str> {
+    let routing_key = span.attribute("messaging.rabbitmq.destination.routing_key");
+    routing_key.or_else(|| span.attribute("messaging.destination.name")).and_then(Value::as_str)
 }
 
 /// Events of whose aggregate the producer knows nothing.

@@ -118,6 +118,41 @@ fn an_event_that_its_publisher_speaks_of_and_the_broker_never_got_is_lost() {
 }
 
 #[test]
+fn a_span_that_names_the_exchange_is_about_whatever_event_came_in_its_trace() {
+    for (destination, routing_key) in [
+        ("seaworthy.events.in.orders", "shop.order.created"),
+        ("seaworthy.events.in.orders", "a.key.of.its.own"),
+        ("shop.order.created", ""),
+    ] {
+        let mut world = world();
+        let step = world.step();
+        let sent = publish(&mut world, &step, "e-1");
+        let producer = world.exchange(&sent).trace.unwrap().parent_id;
+        let attributes = &mut world.span_of(producer).attributes;
+        attributes.insert("messaging.destination.name".to_owned(), destination.into());
+        if !routing_key.is_empty() {
+            attributes.insert("messaging.rabbitmq.destination.routing_key".to_owned(), routing_key.into());
+        }
+        assert_passes("outbox", &world.finish());
+    }
+}
+
+#[test]
+fn an_event_of_another_type_in_the_same_trace_does_not_stand_for_it() {
+    let mut world = world();
+    let step = world.step();
+    publish(&mut world, &step, "e-1");
+    let other = world.step();
+    let sent = publish(&mut world, &other, "e-2");
+    let headers = &mut world.exchange(&sent).request.headers;
+    headers.iter_mut().filter(|(name, _)| name == "ce-type").for_each(|(_, value)| *value = "shop.other".to_owned());
+    let lost = world.span("orders", SpanKind::Producer, other.trace, Some(other.span), &other.correlation);
+    let key = "messaging.rabbitmq.destination.routing_key".to_owned();
+    world.span_of(lost).attributes.insert(key, "shop.order.created".into());
+    assert_eq!(blamed("outbox", &world.finish()), ["outbox.event-lost@orders -> mail"]);
+}
+
+#[test]
 fn an_event_that_was_taken_back_with_its_work_is_not_lost() {
     let mut world = world();
     let step = world.step();

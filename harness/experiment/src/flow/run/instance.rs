@@ -88,9 +88,13 @@ pub(super) async fn carry_out(
             if timeout(deadlines::KILLED, session.ended(&instance)).await.is_err() {
                 done.trouble(format!("`{instance}` was killed and is still there"));
             }
-            if let Some((lease, false)) = hold {
+            if let Some((lease, of_bytes)) = hold {
                 // Let go before the proxy has seen its consumer die, the request would still reach the provider.
-                let _ = timeout(deadlines::KILLED, is_over(session, &lease)).await;
+                if !of_bytes {
+                    let _ = timeout(deadlines::KILLED, is_over(session, &lease)).await;
+                }
+                // And before a new instance needs the edge.
+                drop(lease);
             }
         }
         InstanceFault::Term => {
