@@ -5,6 +5,8 @@ mod attached;
 mod bad_input;
 mod cli;
 mod compose;
+#[cfg(feature = "docker")]
+mod containers;
 mod dropped;
 mod finished;
 mod joined;
