@@ -15,8 +15,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// order when it is there. From then on everything is sent at once but for the routing keys that were refused.
 #[derive(Debug)]
 pub(super) struct Bindings {
-    /// How long after its first message the subscriber may still be making its bindings.
+    /// How long after its first message, or after it was ready, the subscriber may still be making its bindings.
     binding_time: Duration,
+    /// Since when the subscriber is ready, if that is known.
+    ready: Option<Instant>,
     /// When it took its first message.
     first_taken: Option<Instant>,
     /// By its place in the order: a message and its routing key.
@@ -44,6 +46,7 @@ impl Bindings {
     pub(super) fn new(binding_time: Duration) -> Self {
         Self {
             binding_time,
+            ready: None,
             first_taken: None,
             waiting: BTreeMap::new(),
             refused: BTreeSet::new(),
@@ -54,15 +57,22 @@ impl Bindings {
         }
     }
 
+    /// The subscriber is ready, and since when: it has its bindings, or is about to make them.
+    pub(super) fn is_ready(&mut self, since: Instant) {
+        self.ready.get_or_insert(since);
+    }
+
     /// The next message in order: whether it is to be sent now. If not, it waits here.
-    pub(super) fn submit(&mut self, place: u64, id: u64, key: &str) -> bool {
-        let goes = match self.first_taken {
-            Some(_) => !self.refused.contains(key),
-            None => self.trying.is_none() && self.waiting.is_empty(),
+    pub(super) fn submit(&mut self, place: u64, id: u64, key: &str, now: Instant) -> bool {
+        let is_there = self.first_taken.is_some() || (self.has_bound(now) && self.waiting.is_empty());
+        let goes = match is_there {
+            true => !self.refused.contains(key),
+            false => self.trying.is_none() && self.waiting.is_empty(),
         };
         if !goes {
             self.waiting.insert(place, (id, key.to_owned()));
-        } else if self.first_taken.is_none() {
+            self.plan_next(now);
+        } else if !is_there {
             self.trying = Some(id);
         }
         goes
@@ -93,6 +103,7 @@ impl Bindings {
             self.trying = None;
         }
         if self.has_bound(now) {
+            self.plan_next(now);
             return Returned::Unwanted;
         }
         self.keep(place, id, key, now);
@@ -138,7 +149,8 @@ impl Bindings {
 
     /// Whether the subscriber has had the time to make its bindings.
     fn has_bound(&self, now: Instant) -> bool {
-        self.first_taken.is_some_and(|first| now.duration_since(first) >= self.binding_time)
+        let since = self.first_taken.into_iter().chain(self.ready).min();
+        since.is_some_and(|since| now.duration_since(since) >= self.binding_time)
     }
 
     fn plan_next(&mut self, now: Instant) {
@@ -181,7 +193,7 @@ mod tests {
                 now = millis;
                 let mut out = bindings.tick(at(now));
                 let due = millis / spread.max(1);
-                if millis % spread.max(1) == 0 && due < keys.len() as u64 && bindings.submit(due, due, &key(due)) {
+                if millis % spread.max(1) == 0 && due < keys.len() as u64 && bindings.submit(due, due, &key(due), at(millis)) {
                     out.push(due);
                 }
                 while !out.is_empty() {
@@ -208,8 +220,8 @@ mod tests {
     fn until_the_first_is_taken_one_is_out_at_a_time_and_then_all_follow_in_order() {
         let now = Instant::now();
         let mut bindings = Bindings::new(Duration::from_secs(2));
-        assert!(bindings.submit(1, 1, "a"));
-        assert!(!bindings.submit(2, 2, "b") && !bindings.submit(3, 3, "a"));
+        assert!(bindings.submit(1, 1, "a", now));
+        assert!(!bindings.submit(2, 2, "b", now) && !bindings.submit(3, 3, "a", now));
         assert_eq!(bindings.returned(1, 1, "a", now), Returned::Kept);
         assert_eq!(bindings.tick(now), Vec::<u64>::new());
         let later = now + LONGEST_PAUSE;
@@ -220,20 +232,38 @@ mod tests {
     }
 
     #[test]
+    fn a_subscriber_that_is_ready_and_takes_nothing_wants_nothing() {
+        let now = Instant::now();
+        let mut bindings = Bindings::new(Duration::from_secs(2));
+        assert!(bindings.submit(1, 1, "a", now) && !bindings.submit(2, 2, "a", now));
+        assert_eq!(bindings.returned(1, 1, "a", now), Returned::Kept);
+        bindings.is_ready(now);
+        let late = now + Duration::from_secs(2);
+        assert_eq!(bindings.tick(late), [1, 2]);
+        for id in [1, 2] {
+            assert_eq!(bindings.returned(id, id, "a", late), Returned::Unwanted);
+        }
+        assert!(bindings.submit(3, 3, "a", late) && bindings.submit(4, 4, "b", late), "it may still come");
+        assert_eq!(bindings.returned(3, 3, "a", late), Returned::Unwanted);
+        assert!(bindings.taken(4, "b", late).is_empty());
+        assert_eq!(bindings.next_try(), None);
+    }
+
+    #[test]
     fn what_a_subscriber_has_not_bound_in_time_is_not_for_it() {
         let now = Instant::now();
         let mut bindings = Bindings::new(Duration::from_secs(2));
-        assert!(bindings.submit(1, 1, "a"));
+        assert!(bindings.submit(1, 1, "a", now));
         assert!(bindings.taken(1, "a", now).is_empty());
-        assert!(bindings.submit(2, 2, "b"));
+        assert!(bindings.submit(2, 2, "b", now));
         assert_eq!(bindings.returned(2, 2, "b", now), Returned::Kept);
-        assert!(!bindings.submit(3, 3, "b"), "the key is known");
+        assert!(!bindings.submit(3, 3, "b", now), "the key is known");
         let late = now + Duration::from_secs(2);
         assert_eq!(bindings.tick(late), [2, 3], "a last time");
         for id in [2, 3] {
             assert_eq!(bindings.returned(id, id, "b", late), Returned::Unwanted);
         }
-        assert!(bindings.submit(4, 4, "b"), "a binding may still come");
+        assert!(bindings.submit(4, 4, "b", late), "a binding may still come");
         assert!(bindings.taken(4, "b", late).is_empty());
         assert_eq!(bindings.next_try(), None);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ use crate::wire::Carrying;
 /// How long the confirmations of what is out are waited for when the tap closes.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Since when a subscriber is ready, once that is known.
+pub(super) type Readiness = Arc<OnceLock<Instant>>;
+
 /// The way from the publisher to one subscriber.
 pub(super) struct Route {
     edge: EdgeId,
@@ -38,6 +41,7 @@ pub(super) struct Route {
     end: Arc<Pool>,
     lanes: Lanes,
     bindings: Bindings,
+    ready: Readiness,
     /// Messages that wait until this many later ones are delivered.
     left_behind: Vec<(u64, u32)>,
     /// How many went out, or wait for a binding.
@@ -45,8 +49,15 @@ pub(super) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(edge: EdgeId, exchange: ShortString, end: Arc<Pool>, binding_time: Duration) -> Self {
+    pub(super) fn new(
+        edge: EdgeId,
+        exchange: ShortString,
+        end: Arc<Pool>,
+        ready: Readiness,
+        binding_time: Duration,
+    ) -> Self {
         Self {
+            ready,
             edge,
             exchange,
             end,
@@ -305,7 +316,7 @@ impl Carrier {
         let Some(route) = self.routes.get_mut(parcel.route) else { return };
         parcel.place = route.places;
         route.places += 1;
-        if route.bindings.submit(parcel.place, id, parcel.key().as_str()) {
+        if route.bindings.submit(parcel.place, id, parcel.key().as_str(), Instant::now()) {
             self.send(id);
         } else {
             parcel.record.is_unbound();
@@ -377,7 +388,14 @@ impl Carrier {
     /// Tries again what waits for a binding.
     fn try_again(&mut self) {
         let now = Instant::now();
-        let due: Vec<u64> = self.routes.iter_mut().flat_map(|route| route.bindings.tick(now)).collect();
+        let tick = |route: &mut Route| {
+            if route.ready.get().is_some() {
+                // Not since when it was: after a broker's restart it may have to bind again.
+                route.bindings.is_ready(now);
+            }
+            route.bindings.tick(now)
+        };
+        let due: Vec<u64> = self.routes.iter_mut().flat_map(tick).collect();
         due.into_iter().for_each(|id| self.send(id));
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Each publisher publishes to an exchange of its own ([`exchange_in`]), each subscriber binds its queue to an exchange
 //! of its own ([`exchange_out`]); both are durable topic exchanges, and what comes into the one gets into the other
-//! through the [`Tap`] alone. So every message from one service to another passes here and becomes an
+//! through the `Tap` alone. So every message from one service to another passes here and becomes an
 //! [`Exchange`](seaworthy_core::exchange::Exchange) of protocol `message`, and a fault rule can single one out by its
 //! trace, as it can a request.
 //!
@@ -22,8 +22,8 @@
 //! # Subscribers that are not there yet
 //!
 //! A message that no queue of the subscriber is bound for is kept and tried again until one is. Once a subscriber has
-//! taken a first message it has [`TapConfig::binding_time`] to make the rest of its bindings; what still finds none is
-//! not for it, as with a real topic exchange. Such a message's exchange ends with status 404, one that was delivered with
+//! taken a first message it has `TapConfig::binding_time` to make the rest of its bindings; what still finds none is
+//! not for it, as with a real topic exchange. (`Tap::subscriber_is_ready` says the same of one that takes none.) Such a message's exchange ends with status 404, one that was delivered with
 //! 202; while it waits it is in flight, with status 404 so far.
 
 #[cfg(feature = "amqp")]

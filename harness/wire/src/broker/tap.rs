@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::carrier::{Carrier, Route};
+use super::carrier::{Carrier, Readiness, Route};
 use super::connection::{self, Backoff};
 use super::dead_letters;
 use super::exchange_out;
@@ -107,6 +107,7 @@ pub(super) struct Shared {
     uri: AMQPUri,
     /// Each route's end, in the order of the configuration.
     ends: Vec<Arc<Pool>>,
+    ready: BTreeMap<ServiceName, Readiness>,
     /// The connection, while there is one.
     pub(super) connection: watch::Sender<Option<Arc<Connection>>>,
     /// How many dead letters of each service were seen.
@@ -125,10 +126,12 @@ impl Wire {
         let uri = connection::read(&config.url)?;
         let ends = config.routes.iter().map(|(_, _, edge)| self.enter_messages(edge));
         let ends = ends.collect::<Result<_, _>>()?;
+        let ready = config.routes.iter().map(|(_, to, _)| (to.clone(), Readiness::default())).collect();
         let wire = Arc::new(self.carrying());
         let stop = wire.closed.child_token();
         let connection = watch::Sender::new(None);
-        let shared = Arc::new(Shared { wire, config, uri, ends, connection, dead: Mutex::default(), stop });
+        let shared =
+            Arc::new(Shared { wire, config, uri, ends, ready, connection, dead: Mutex::default(), stop });
         let first = shared.first_session().await?;
         let carrying = shared.wire.tasks.spawn(Arc::clone(&shared).keep(first));
         Ok(Tap { shared, carrying: Mutex::new(Some(carrying)) })
@@ -158,6 +161,15 @@ impl Tap {
             Ok(Err(_)) => Err(TapError::Closed),
             // A broker that is away is looked at when it is back.
             Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// A subscriber is ready to work, so that it has made its bindings or makes them within
+    /// [`TapConfig::binding_time`]: what finds none after that is not for it. Without this word, messages for a subscriber
+    /// that takes none at all are kept until the tap closes. A service that subscribes to nothing here is left alone.
+    pub fn subscriber_is_ready(&self, service: &ServiceName) {
+        if let Some(ready) = self.shared.ready.get(service) {
+            let _ = ready.set(Instant::now());
         }
     }
 
@@ -220,7 +232,8 @@ impl Shared {
         let mut publishers: BTreeMap<&ServiceName, Vec<Route>> = BTreeMap::new();
         for ((publisher, subscriber, edge), end) in self.config.routes.iter().zip(&self.ends) {
             let exchange = short(&exchange_out(&self.config.name, subscriber))?;
-            let route = Route::new(edge.clone(), exchange, Arc::clone(end), self.config.binding_time);
+            let ready = self.ready.get(subscriber).cloned().unwrap_or_default();
+            let route = Route::new(edge.clone(), exchange, Arc::clone(end), ready, self.config.binding_time);
             publishers.entry(publisher).or_default().push(route);
         }
         for (publisher, routes) in publishers {

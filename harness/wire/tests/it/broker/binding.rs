@@ -64,3 +64,25 @@ async fn what_a_subscriber_has_no_binding_for_is_not_for_it() {
     let left = within(stage.left_to_carry()).await;
     assert_eq!(left, 0, "what is for nobody is settled");
 }
+
+#[tokio::test]
+async fn a_subscriber_that_is_ready_and_has_no_binding_wants_nothing() {
+    let Some(rabbit) = Rabbit::shared().await else { return };
+    let mut config = config(&rabbit.url(), &["mail", "stock"]);
+    config.binding_time = Duration::ZERO;
+    let stage = Stage::with(rabbit, config).await;
+    let mut stock = stage.subscribe("stock", "#").await;
+    let trace = TraceId::random();
+    for body in ["1", "2", "3"] {
+        stage.say(trace, body).await;
+    }
+    assert_eq!(bodies(&mut stock, 3).await, ["1", "2", "3"]);
+    stage.over(trace, 3).await;
+    stage.tap.subscriber_is_ready(&"mail".into());
+    for exchange in stage.over(trace, 6).await {
+        let expected = if exchange.edge == stage.edge("mail") { 404 } else { 202 };
+        assert_eq!(exchange.response.unwrap().status, expected);
+    }
+    stage.tap.close().await;
+    assert_eq!(within(stage.left_to_carry()).await, 0);
+}
