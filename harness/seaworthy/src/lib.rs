@@ -44,7 +44,9 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod compose;
 
-pub use request::{Answer, Fault, Request, abort, delay, grpc_abort, reset, stall};
+pub use request::{
+    Answer, Fault, Request, abort, delay, duplicate, grpc_abort, lose, poison, reorder, reset, stall,
+};
 pub use seaworthy_checks as checks;
 pub use seaworthy_core as core;
 pub use seaworthy_experiment as experiment;

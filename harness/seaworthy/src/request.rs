@@ -62,6 +62,26 @@ pub fn stall(length: Duration) -> Fault {
     Fault::new(FaultAction::Stall { length: HumanDuration(length), when: When::Before })
 }
 
+/// Deliver a message this many times more.
+pub fn duplicate(copies: u32) -> Fault {
+    Fault::new(FaultAction::Duplicate { copies })
+}
+
+/// Make a message vanish: its subscriber never gets it, and the broker is told that it was delivered.
+pub fn lose() -> Fault {
+    Fault::new(FaultAction::Drop)
+}
+
+/// Let this many later messages overtake a message.
+pub fn reorder(behind: u32) -> Fault {
+    Fault::new(FaultAction::Reorder { behind })
+}
+
+/// Replace a message's body by bytes that nobody can read; its headers stay.
+pub fn poison() -> Fault {
+    Fault::new(FaultAction::Poison)
+}
+
 impl Fault {
     /// Any action.
     pub fn new(action: FaultAction) -> Self {

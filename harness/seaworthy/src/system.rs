@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use seaworthy_core::ids::{EdgeId, INGRESS, ServiceName};
 use seaworthy_core::instance::InstanceFault;
+#[cfg(feature = "process")]
+use seaworthy_core::system::RunKind;
 use seaworthy_experiment::plan::Silent;
 use seaworthy_experiment::session::Session;
 use tokio::runtime::Handle;
-#[cfg(feature = "process")]
-use seaworthy_core::system::RunKind;
 #[cfg(feature = "process")]
 use tokio::{
     runtime::Runtime,
