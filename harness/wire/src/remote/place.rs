@@ -27,8 +27,9 @@ pub fn socket_for(system_file: &Path) -> Result<PathBuf, RemoteError> {
     })?;
     let digest = Sha256::digest(file.as_os_str().as_encoded_bytes());
     let name: String = digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
-    let folder = runtime.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    // Where nobody logged in it may be set and not be there.
+    let folder = runtime.filter(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp"));
     let user = rustix::process::getuid().as_raw();
     Ok(folder.join(format!("seaworthy-{user}")).join(format!("{name}.sock")))
 }

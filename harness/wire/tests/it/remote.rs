@@ -163,10 +163,10 @@ async fn a_rule_that_nobody_renews_lapses_there_and_here() {
     let wire = plane.connect();
     let proxy = open(&wire, provider.address).await;
     let mut hold = rule(FaultAction::Hold { when: When::Before });
-    hold.lease = HumanDuration::millis(300);
+    hold.lease = HumanDuration::millis(2200);
     wire.faults().install(hold).unwrap();
     let mut renewed = rule_for(seaworthy_core::ids::TraceId::random(), abort());
-    renewed.lease = HumanDuration::millis(200);
+    renewed.lease = HumanDuration::millis(2000);
     let lease = wire.install(renewed).unwrap();
     assert_eq!(within(ask(proxy, Speaks::Http1, get("/"))).await.unwrap().status, 200);
     let records = wire.faults().records();
