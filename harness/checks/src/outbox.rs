@@ -117,7 +117,9 @@ fn unpublished(evidence: &dyn Evidence, events: &[&Exchange]) -> Vec<Finding> {
         let came = events.iter().any(|event| {
             event.trace_id() == Some(span.trace_id)
                 && event.edge.consumer == edge.consumer
-                && (kind.is_none() || event.cloud_event("type").is_none() || event.cloud_event("type") == kind)
+                && (kind.is_none()
+                    || event.cloud_event("type").is_none()
+                    || event.cloud_event("type") == kind)
         });
         let failed = || {
             evidence.spans_of(span.trace_id).iter().any(|other| {

@@ -145,7 +145,10 @@ fn an_event_of_another_type_in_the_same_trace_does_not_stand_for_it() {
     let other = world.step();
     let sent = publish(&mut world, &other, "e-2");
     let headers = &mut world.exchange(&sent).request.headers;
-    headers.iter_mut().filter(|(name, _)| name == "ce-type").for_each(|(_, value)| *value = "shop.other".to_owned());
+    headers
+        .iter_mut()
+        .filter(|(name, _)| name == "ce-type")
+        .for_each(|(_, value)| *value = "shop.other".to_owned());
     let lost = world.span("orders", SpanKind::Producer, other.trace, Some(other.span), &other.correlation);
     let key = "messaging.rabbitmq.destination.routing_key".to_owned();
     world.span_of(lost).attributes.insert(key, "shop.order.created".into());

@@ -259,3 +259,97 @@ fn the_schema_names_every_key() {
         assert!(schema["$defs"].get(name).is_some(), "{name}");
     }
 }
+
+/// `orders` publishes to `mail` over a broker and keeps its data in `db`.
+const CONTAINERS: &str = r#"
+version: 1
+name: small
+services:
+  orders:
+    image: orders
+    ports: {http: http}
+    calls: {mail: {broker: events}, db: {env: DB, value: "${host}"}, rabbit: {env: RABBIT, value: "${host}"}}
+  mail: {image: mail, ports: {http: http}}
+  db: {image: db, ports: {sql: tcp}}
+  rabbit: {image: rabbit, ports: {amqp: tcp}}
+brokers:
+  events: {service: rabbit, url: "amqp://${host}:${port}", dead-letters: {mail: mail.dead}}
+ingress: {orders: {}}
+"#;
+
+fn in_containers(rest: &str) -> Result<Flow, Vec<String>> {
+    let on = seaworthy_core::system::RunKind::Docker;
+    let overrides = Overrides { on, ..Overrides::default() };
+    let system = System::parse(CONTAINERS, Path::new("seaworthy.yaml"), &overrides).unwrap();
+    let flow = Flow::parse(&with_step(rest), "flows/f.yaml").unwrap();
+    match flow.check_against(&system) {
+        Ok(()) => Ok(flow),
+        Err(error) => Err(error.problems().iter().map(|problem| problem.message.clone()).collect()),
+    }
+}
+
+#[test]
+fn a_fault_must_suit_what_its_edge_carries() {
+    let fault = |on: &str, action: &str, rest: &str| {
+        in_containers(&format!("    faults:\n      - {{on: \"{on}\", action: {{{action}}}{rest}}}\n"))
+            .map(drop)
+    };
+    let whole = ", whole-edge: true";
+    for action in
+        ["kind: poison", "kind: drop", "kind: duplicate, copies: 2", "kind: reorder", "kind: delay, by: 1s"]
+    {
+        assert_eq!(fault("orders -> mail", action, ""), Ok(()), "{action}");
+    }
+    for action in ["kind: refuse", "kind: throttle, bytes-per-second: 10", "kind: stall, for: 1s"] {
+        assert_eq!(fault("orders -> db", action, whole), Ok(()), "{action}");
+    }
+    let refused = |on: &str, action: &str, rest: &str| fault(on, action, rest).unwrap_err().join("; ");
+    insta::assert_snapshot!(
+        [
+            refused("orders -> mail", "kind: abort, status: 503", ""),
+            refused("orders -> mail", "kind: reset, when: after", ""),
+            refused("ingress -> orders", "kind: poison", ""),
+            refused("ingress -> orders", "kind: throttle, bytes-per-second: 10", whole),
+            refused("orders -> db", "kind: abort, status: 503", whole),
+            refused("orders -> db", "kind: delay, by: 1s", ""),
+        ]
+        .join("\n"),
+        @r"
+    `abort` cannot be done to messages, and `orders -> mail` carries them
+    `reset` cannot be done to messages, and `orders -> mail` carries them
+    `poison` can only be done to messages, and `ingress -> orders` carries none
+    `throttle` is for bytes, and `ingress -> orders` carries requests
+    `abort` needs requests, and `orders -> db` carries bytes
+    `orders -> db` carries bytes, so no request can be told from another
+    "
+    );
+}
+
+#[test]
+fn dead_letters_can_be_waited_for() {
+    let wait =
+        |edge: &str| in_containers(&format!("    wait-until:\n      - exchange: \"{edge}\"\n")).map(drop);
+    assert_eq!(wait("mail -> dead-letters"), Ok(()));
+    assert_eq!(
+        wait("orders -> dead-letters").unwrap_err(),
+        ["the system has no edge `orders -> dead-letters`"]
+    );
+}
+
+#[test]
+fn a_flow_for_another_runtime_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, only: &str, edge: &str| {
+        let step = format!(
+            "{only}steps:\n  - name: s\n    request: {{path: /}}\n    wait-until:\n      - exchange: \"{edge}\"\n"
+        );
+        std::fs::write(folder.path().join(format!("{name}.yaml")), format!("flow: {name}\n{step}")).unwrap();
+    };
+    write("everywhere", "", "gateway -> orders");
+    write("containers", "only: [docker]\n", "orders -> rabbit");
+    let mut system = system();
+    system.folder = folder.path().to_owned();
+    system.flows = vec!["*.yaml".to_owned()];
+    let names: Vec<String> = load_all(&system).unwrap().into_iter().map(|flow| flow.name).collect();
+    assert_eq!(names, ["everywhere"]);
+}

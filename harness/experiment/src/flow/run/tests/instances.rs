@@ -79,3 +79,47 @@ async fn nothing_is_done_when_nothing_comes_to_be_held() {
     );
     assert_eq!(outcome.steps[0].instance_fault, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_an_instance_running_is_undone_when_the_waits_are_over() {
+    let shop = Shop::open().await;
+    let text = order(&format!(
+        "{}    expect: {{status: 201}}\n    wait-until:\n      - {{exchange: \"front -> back POST /stock\"}}\n",
+        instance("pause", "")
+    ));
+    let outcome = shop.run(&text).await;
+    assert!(outcome.is_sound(), "{outcome:#?}");
+    let happened = kinds(&shop, "front-1");
+    let at = |kind: &InstanceEventKind| happened.iter().position(|had| had == kind);
+    assert!(at(&InstanceEventKind::Paused) < at(&InstanceEventKind::Resumed), "{happened:?}");
+    assert_eq!(shop.session.instance(&"front".into()), Some("front-1".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stays_when_the_flow_says_so() {
+    let shop = Shop::open().await;
+    let outcome =
+        shop.order(&format!("{}    expect: {{status: 201}}\n", instance("pause", ", then: leave"))).await;
+    sound(&outcome);
+    assert!(!kinds(&shop, "front-1").contains(&InstanceEventKind::Resumed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_may_be_killed_once_the_request_was_answered() {
+    let shop = Shop::open().await;
+    let outcome =
+        shop.order(&format!("{}    expect: {{status: 201}}\n", instance("kill", ", at: answered"))).await;
+    sound(&outcome);
+    assert!(kinds(&shop, "front-1").contains(&InstanceEventKind::Killed));
+    assert!(kinds(&shop, "front-2").contains(&InstanceEventKind::Ready));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_runtime_cannot_do_is_told() {
+    let shop = Shop::open().await;
+    let outcome = shop.order(&format!("{}    expect: {{status: 201}}\n", instance("disconnect", ""))).await;
+    assert_eq!(
+        the_failure(&outcome).message,
+        "could not disconnect `front`: could not disconnect an instance of `front` on the copies runtime: use another"
+    );
+}
