@@ -106,7 +106,8 @@ fn judge_edge(edge: &EdgeId, asked: &Asked<'_>) -> Vec<Finding> {
             None => {
                 let message =
                     format!("`{service}` was not asked whether it is ready again once `{edge}` was whole");
-                findings.push(Finding::undecided(NOT_AGAIN, message).edge(edge));
+                let hint = "let the whole plan run: health is asked at its end";
+                findings.push(Finding::undecided(NOT_AGAIN, message).hint(hint).edge(edge));
             }
         },
     }

@@ -114,7 +114,7 @@ fn an_event_that_its_publisher_speaks_of_and_the_broker_never_got_is_lost() {
     publish(&mut world, &step, "e-1");
     let quiet = world.step();
     world.span("orders", SpanKind::Producer, quiet.trace, Some(quiet.span), &quiet.correlation);
-    assert_eq!(blamed("outbox", &world.finish()), ["outbox.event-lost@orders -> mail"]);
+    assert_eq!(blamed("outbox", &world.finish()), ["outbox.event-lost@orders->mail"]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn an_event_of_another_type_in_the_same_trace_does_not_stand_for_it() {
     let lost = world.span("orders", SpanKind::Producer, other.trace, Some(other.span), &other.correlation);
     let key = "messaging.rabbitmq.destination.routing_key".to_owned();
     world.span_of(lost).attributes.insert(key, "shop.order.created".into());
-    assert_eq!(blamed("outbox", &world.finish()), ["outbox.event-lost@orders -> mail"]);
+    assert_eq!(blamed("outbox", &world.finish()), ["outbox.event-lost@orders->mail"]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn one_that_goes_on_saying_that_it_is_ready_lies() {
     asked(&mut world, Health::Ready, true, Some(200));
     asked(&mut world, Health::Live, true, Some(200));
     asked(&mut world, Health::Ready, false, Some(200));
-    assert_eq!(blamed("health", &world.finish()), ["health.ready-lies@orders -> payments"]);
+    assert_eq!(blamed("health", &world.finish()), ["health.ready-lies@orders->payments"]);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn one_whose_liveness_looks_at_others_would_be_restarted() {
         let mut world = world();
         healthy(&mut world);
         asked(&mut world, Health::Live, true, status);
-        assert_eq!(blamed("health", &world.finish()), ["health.live-checks-deps@orders -> payments"]);
+        assert_eq!(blamed("health", &world.finish()), ["health.live-checks-deps@orders->payments"]);
     }
 }
 
@@ -68,7 +68,7 @@ fn one_that_stays_down_is_found() {
     let mut world = world();
     asked(&mut world, Health::Ready, true, Some(503));
     asked(&mut world, Health::Ready, false, Some(503));
-    assert_eq!(blamed("health", &world.finish()), ["health.not-ready-again@orders -> payments"]);
+    assert_eq!(blamed("health", &world.finish()), ["health.not-ready-again@orders->payments"]);
 }
 
 #[test]
