@@ -47,6 +47,8 @@ trap finish TERM INT
 echo "$port" >port
 while kill -0 "$broker"; do
     sleep 1
+    # Somebody has tidied up.
+    [ -e in-use ] || finish
     if flock -x -n in-use true; then
         # Nobody. Is there still nobody a little later?
         sleep 5
