@@ -17,8 +17,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use seaworthy::check::{Run, drive};
@@ -201,13 +201,7 @@ impl Shop {
         Err(Failed::from(rendered(&run)))
     }
 
-    fn is_caught(
-        &self,
-        defect: &str,
-        rule: &str,
-        blames: Blames,
-        score: &Score,
-    ) -> Result<(), Failed> {
+    fn is_caught(&self, defect: &str, rule: &str, blames: Blames, score: &Score) -> Result<(), Failed> {
         let run = self.run(Some(defect))?;
         let names_it = |finding: &Finding| match blames {
             Service(service) => finding.service.as_ref().is_some_and(|named| *named == service),

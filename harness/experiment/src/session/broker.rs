@@ -4,20 +4,7 @@ use seaworthy_core::ids::ServiceName;
 
 use super::{Session, StartError};
 
-#[cfg(feature = "amqp")]
 pub(super) use seaworthy_wire::broker::{exchange_in, exchange_out};
-
-/// The exchange that a publisher is told: `${broker.NAME.in}`.
-#[cfg(not(feature = "amqp"))]
-pub(super) fn exchange_in(broker: &str, publisher: &ServiceName) -> String {
-    format!("{broker}.in.{publisher}")
-}
-
-/// The exchange that a subscriber is told: `${broker.NAME.out}`.
-#[cfg(not(feature = "amqp"))]
-pub(super) fn exchange_out(broker: &str, subscriber: &ServiceName) -> String {
-    format!("{broker}.out.{subscriber}")
-}
 
 /// The taps of a session.
 #[derive(Default)]
@@ -38,6 +25,10 @@ impl Session {
             }),
         }
     }
+
+    /// A subscriber is ready: what it has not bound to by now, it does not want.
+    #[cfg(not(feature = "amqp"))]
+    pub(super) fn tell_taps(&self, _: &ServiceName) {}
 
     /// Carries no message any more.
     #[cfg(not(feature = "amqp"))]
@@ -75,6 +66,15 @@ impl Session {
             open.push(tap);
         }
         Ok(())
+    }
+
+    /// A subscriber is ready: what it has not bound to by now, it does not want.
+    #[cfg(feature = "amqp")]
+    pub(super) fn tell_taps(&self, subscriber: &ServiceName) {
+        let open = self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for tap in &*open {
+            tap.subscriber_is_ready(subscriber);
+        }
     }
 
     /// Carries no message any more. What was not carried stays with the broker.

@@ -30,6 +30,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a service is started with fresh ports when its port was taken meanwhile.
 const PORT_TRIES: u32 = 5;
 
+/// The address of one that listens on no port.
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
 impl Session {
     /// Opens a proxy on every edge and the receiver, starts every service, and returns when all are ready.
     /// `built` is what the services run: binaries or images.
@@ -200,6 +203,7 @@ impl Session {
         let within = service.health.deadline.map_or(usual, |deadline| deadline.0);
         let runtime = &*self.inner.runtime;
         seaworthy_runtime::readiness::until_ready(runtime, &launch, within, || self.probe(name)).await?;
+        self.tell_taps(name);
         self.watch_for_death(name.clone(), instance.clone());
         Ok(instance)
     }
@@ -213,10 +217,12 @@ impl Session {
     ) {
         let Some(service) = self.system().services.get(name) else { return };
         let messages = self.system().message_edges();
-        let edges = self.wire().addresses().into_keys().chain(messages.into_keys());
+        let edges = self.wire().addresses().into_keys().chain(messages.keys().cloned());
         for edge in edges.filter(|edge| edge.provider == *name) {
             let port = edge.port.as_deref().or_else(|| service.only_port());
             let address = port.and_then(|port| ports.get(port)).copied();
+            // Messages go over the broker: a subscriber that listens nowhere is an instance all the same.
+            let address = address.or_else(|| messages.contains_key(&edge).then_some(NOWHERE));
             // Of services that run already nobody knows which instance answers.
             let instance = Some(instance).filter(|_| !attach::is_attached(self.system())).cloned();
             let upstream = address.map(|address| Upstream { address, instance });

@@ -94,7 +94,8 @@ fn a_harness_that_is_killed_in_mid_run_leaves_nothing() {
     let pid = harness.0.id();
     // Seven services, Postgres and RabbitMQ: all are made, some are starting.
     let containers = |objects: &[String]| objects.iter().filter(|object| object.starts_with("ps")).count();
-    until(THERE, pid, |objects| containers(objects) >= 9).unwrap_or_else(|objects| panic!("only {objects:?}"));
+    until(THERE, pid, |objects| containers(objects) >= 9)
+        .unwrap_or_else(|objects| panic!("only {objects:?}"));
     harness.0.kill().unwrap();
     harness.0.wait().unwrap();
     until(GONE, pid, <[String]>::is_empty)
