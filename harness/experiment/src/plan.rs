@@ -69,7 +69,8 @@ struct Plan<'f> {
     control: Option<&'f Flow>,
     shared: Vec<&'f Flow>,
     lanes: Vec<Lane<'f>>,
-    /// Instance faults first: a breaker that stays open would disturb what comes after it.
+    /// Instance faults first: a breaker that stays open would disturb what comes after it. Poison last: a queue that it
+    /// blocks stays blocked.
     alone: Vec<&'f Flow>,
 }
 
@@ -119,7 +120,7 @@ impl<'f> Plan<'f> {
             lane.successes_between = window as usize / 2 + 1;
         }
         plan.lanes = lanes;
-        plan.alone.sort_by_key(|flow| flow.faults_whole_edge());
+        plan.alone.sort_by_key(|flow| (flow.poisons(), flow.faults_whole_edge()));
         plan
     }
 }

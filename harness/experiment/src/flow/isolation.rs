@@ -18,7 +18,7 @@ pub enum Isolation {
     Shared,
     /// Beside anyone who does not also make these edges fail: their breakers look at everybody's calls.
     Lane(Vec<EdgeId>),
-    /// Beside nobody: it breaks an instance or a whole edge.
+    /// Beside nobody: it breaks an instance or a whole edge, or poisons a queue that others wait in.
     Alone,
 }
 
@@ -36,6 +36,12 @@ impl Flow {
     /// Whether a step breaks an edge for everyone.
     pub fn faults_whole_edge(&self) -> bool {
         self.steps.iter().flat_map(|step| &step.faults).any(|fault| fault.whole_edge)
+    }
+
+    /// Whether it puts a message into a queue that nobody can handle: where its subscriber is not up to that, everything
+    /// behind it waits.
+    pub fn poisons(&self) -> bool {
+        self.steps.iter().flat_map(|step| &step.faults).any(|fault| fault.action == FaultAction::Poison)
     }
 
     /// The edges on which its consumer sees failures that the flow makes, sorted. Calls on them count against
@@ -69,7 +75,7 @@ impl Flow {
 
     /// Beside whom it may run.
     pub fn isolation(&self, system: &System) -> Isolation {
-        if self.faults_instance() || self.faults_whole_edge() {
+        if self.faults_instance() || self.faults_whole_edge() || self.poisons() {
             return Isolation::Alone;
         }
         match self.failing_edges(system) {

@@ -226,7 +226,7 @@ configs: {}
             "worker: its health check asks no URL; it counts as ready when its ports accept connections",
         ]
     );
-    assert_eq!(system.services.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["web", "worker"]);
+    assert_eq!(system.services.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), ["web", "worker"]);
     assert_eq!(value(&system, "web", "health"), serde_json::json!({"ready": "/healthz", "port": "http"}));
     assert_eq!(value(&system, "web", "after"), serde_json::json!(["worker"]));
     assert_eq!(
