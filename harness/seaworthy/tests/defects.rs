@@ -30,7 +30,7 @@ use seaworthy::experiment::session::Built;
 use seaworthy::judge::Judge;
 use seaworthy::launch::Plan;
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 /// Where a finding must point.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +99,8 @@ const ONLY_IN_CONTAINERS: [Defect; 4] = [
 
 /// How many runs share the machine: they wait far more than they work.
 const AT_ONCE: usize = 3;
+/// How many of these may be in containers: each starts a Postgres and a RabbitMQ.
+const IN_CONTAINERS_AT_ONCE: usize = 2;
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
@@ -165,6 +167,7 @@ struct Score {
 struct Shop {
     on: RunKind,
     runtime: Runtime,
+    turns: Semaphore,
     file: PathBuf,
     built: OnceCell<Built>,
 }
@@ -175,7 +178,8 @@ impl Shop {
             .join("../../fixtures/shop/seaworthy.yaml")
             .canonicalize()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Self { on, runtime, file, built: OnceCell::new() })
+        let turns = if on == RunKind::Docker { IN_CONTAINERS_AT_ONCE } else { AT_ONCE };
+        Ok(Self { on, runtime, turns: Semaphore::new(turns), file, built: OnceCell::new() })
     }
 
     fn run(&self, defect: Option<&str>) -> Result<Run, Failed> {
@@ -185,6 +189,7 @@ impl Shop {
                     (ServiceName::from(service), "SHOP_DEFECTS".to_owned(), defect.to_owned())
                 },
             );
+            let _turn = self.turns.acquire().await?;
             let plan = Plan::load(&self.file, self.on, env.into_iter().collect())?;
             let built = self.built.get_or_try_init(|| plan.build()).await?.clone();
             let session = plan.start(built).await?;
