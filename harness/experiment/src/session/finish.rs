@@ -115,26 +115,40 @@ pub fn judge_completeness(
         .collect();
 }
 
-/// The services in the order in which they are ended: each level after those that come `after` its members.
+/// The services in the order in which they are ended: consumers before those they call, and each level after those that
+/// come `after` its members.
 fn shutdown_order(system: &System) -> Vec<Vec<ServiceName>> {
     let mut left: BTreeSet<&ServiceName> = system.services.keys().collect();
     let mut order = Vec::new();
     while !left.is_empty() {
-        let needed: BTreeSet<&ServiceName> = left
-            .iter()
-            .filter_map(|name| system.services.get(*name))
-            .flat_map(|service| &service.after)
-            .collect();
-        let mut level: Vec<ServiceName> =
-            left.iter().filter(|name| !needed.contains(**name)).map(|name| (*name).clone()).collect();
+        let unneeded = |with_calls: bool| -> Vec<ServiceName> {
+            let services = left.iter().filter_map(|name| Some((*name, system.services.get(*name)?)));
+            let needed: BTreeSet<&str> = services
+                .flat_map(|(name, service)| {
+                    let after = service.after.iter().map(ServiceName::as_str);
+                    let called = service.calls.keys().filter(|_| with_calls).map(|target| provider_of(target));
+                    after.chain(called).filter(move |other| *other != name.as_str())
+                })
+                .collect();
+            left.iter().filter(|name| !needed.contains(name.as_str())).map(|name| (*name).clone()).collect()
+        };
+        // Calls may go in circles; `after` may not in a system that was loaded, and one made by hand still ends.
+        let mut level = unneeded(true);
         if level.is_empty() {
-            // `after` is acyclic in a system that was loaded; one made by hand still ends.
+            level = unneeded(false);
+        }
+        if level.is_empty() {
             level = left.iter().map(|name| (*name).clone()).collect();
         }
         left.retain(|name| !level.contains(name));
         order.push(level);
     }
     order
+}
+
+/// The service that a call's target names.
+fn provider_of(target: &str) -> &str {
+    target.split_once('.').map_or(target, |(provider, _)| provider)
 }
 
 #[cfg(test)]
@@ -163,10 +177,20 @@ mod tests {
             let after = after.into_iter().map(ServiceName::from).collect();
             system.services.insert(name.into(), Service { after, ..Service::default() });
         }
-        let order: Vec<Vec<String>> = shutdown_order(&system)
-            .into_iter()
-            .map(|level| level.iter().map(ToString::to_string).collect())
-            .collect();
-        assert_eq!(order, [vec!["gateway", "mail"], vec!["orders"], vec!["db"]]);
+        assert_eq!(shown(&system), [vec!["gateway", "mail"], vec!["orders"], vec!["db"]]);
+        // Who is called ends after the caller; a circle is no reason to wait for ever.
+        let call = |system: &mut System, consumer: &str, target: &str| {
+            let calls = &mut system.services.get_mut(consumer).unwrap().calls;
+            calls.insert(target.to_owned(), seaworthy_core::system::Call::None(()));
+        };
+        call(&mut system, "orders", "mail.http");
+        assert_eq!(shown(&system), [vec!["gateway"], vec!["orders"], vec!["db", "mail"]]);
+        call(&mut system, "mail", "orders");
+        assert_eq!(shown(&system), [vec!["gateway"], vec!["mail", "orders"], vec!["db"]]);
+    }
+
+    fn shown(system: &System) -> Vec<Vec<String>> {
+        let levels = shutdown_order(system).into_iter();
+        levels.map(|level| level.iter().map(ToString::to_string).collect()).collect()
     }
 }
