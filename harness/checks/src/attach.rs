@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use seaworthy_core::check::{Check, Needs};
 use seaworthy_core::evidence::{Evidence, StepFailure, StepRecord};
+use seaworthy_core::fault::FaultAction;
 use seaworthy_core::finding::{Effect, Finding, Severity};
 use seaworthy_core::ids::{EdgeId, ServiceName};
 use seaworthy_core::system::{Call, PortProtocol, RunKind, System};
@@ -56,7 +57,13 @@ impl Gaps {
                 && !messages.contains(edge)
                 && system.protocol(edge).is_some_and(|protocol| protocol != PortProtocol::Tcp)
         };
-        let unused = system.edges().into_iter().filter(|edge| shows(edge) && !used.contains(edge)).collect();
+        let mut unused: BTreeSet<EdgeId> =
+            system.edges().into_iter().filter(|edge| shows(edge) && !used.contains(edge)).collect();
+        // A database's edge that was cut with nobody noticing at the proxy is one that nobody uses.
+        let idle = evidence.faults().iter().filter(|record| record.fired == 0);
+        let cut = idle.filter(|record| record.rule.action == FaultAction::Refuse);
+        let cut = cut.filter_map(|record| record.rule.matcher.edge.clone());
+        unused.extend(cut.filter(|edge| system.protocol(edge) == Some(PortProtocol::Tcp)));
         let spoke: BTreeSet<&ServiceName> = evidence
             .spans()
             .iter()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seaworthy_core::check::{Check, Needs};
 use seaworthy_core::evidence::{Evidence, Purpose};
-use seaworthy_core::exchange::Exchange;
+use seaworthy_core::exchange::{Exchange, Protocol};
 use seaworthy_core::finding::{EvidenceRef, Finding};
 use seaworthy_core::ids::{EdgeId, ServiceName};
 use seaworthy_core::span::{Span, SpanKind, Value};
@@ -29,7 +29,11 @@ impl Check for Outbox {
 
     fn judge(&self, evidence: &dyn Evidence) -> Vec<Finding> {
         let internal = evidence.exchanges().iter().filter(|exchange| exchange.edge.is_internal());
-        let events: Vec<&Exchange> = internal.filter(|exchange| delivers_event(evidence, exchange)).collect();
+        let published: Vec<&Exchange> =
+            internal.filter(|exchange| delivers_event(evidence, exchange)).collect();
+        // A message for which its subscriber has no queue is not for it.
+        let events: Vec<&Exchange> =
+            published.iter().copied().filter(|exchange| !is_unwanted(exchange)).collect();
         let declared = !evidence.system().facts.events.is_empty();
         if events.is_empty() {
             return vec![if declared {
@@ -44,10 +48,18 @@ impl Check for Outbox {
             }];
         }
         let mut findings = lost(evidence, &events);
-        findings.extend(unpublished(evidence, &events));
+        findings.extend(unpublished(evidence, &published));
         findings.extend(without_state(evidence, &events));
         findings
     }
+}
+
+/// Whether a message ended with nobody to take it: its subscriber has bound no queue to it.
+fn is_unwanted(exchange: &Exchange) -> bool {
+    exchange.protocol == Protocol::Message
+        && exchange.ended.is_some()
+        && exchange.provider.is_none()
+        && exchange.response.as_ref().is_some_and(|response| response.status == 404)
 }
 
 /// Events that no delivery brought to their consumer.

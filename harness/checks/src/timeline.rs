@@ -61,10 +61,7 @@ fn put_out(evidence: &dyn Evidence, instance: &InstanceId) -> Option<Nanos> {
     let end = events.find(|event| {
         matches!(
             event.kind,
-            InstanceEventKind::Killed
-                | InstanceEventKind::AskedToEnd
-                | InstanceEventKind::OutOfMemory
-                | InstanceEventKind::Exited { .. }
+            InstanceEventKind::Killed | InstanceEventKind::AskedToEnd | InstanceEventKind::Exited { .. }
         )
     })?;
     let asked = end.kind == InstanceEventKind::AskedToEnd;

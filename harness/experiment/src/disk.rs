@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use seaworthy_core::evidence::{EvidenceLine, EvidenceSet};
 use seaworthy_core::ids::EdgeId;
 use seaworthy_core::secret;
-use seaworthy_core::system::{RunKind, System};
+use seaworthy_core::system::{Build, Call, Process, RunKind, System};
 use serde::{Deserialize, Serialize};
 
 /// The version of the evidence format.
@@ -245,12 +245,25 @@ fn redact_system(system: &mut System) {
             *value = clean.strip_prefix(&format!("{key}=")).unwrap_or(&clean).to_owned();
         }
     };
+    let plain = |text: &mut String| *text = secret::redact(text).0.into_owned();
     for service in system.services.values_mut() {
         service.env.iter_mut().for_each(|(key, value)| redact(key, value));
-        for content in service.files.values_mut() {
-            *content = secret::redact(content).0.into_owned();
+        for call in service.calls.values_mut() {
+            if let Call::Template { env, value } = call {
+                redact(env, value);
+                plain(value);
+            }
+        }
+        service.files.values_mut().for_each(plain);
+        service.command.iter_mut().for_each(plain);
+        if let Some(Process::Command { command }) = &mut service.process {
+            command.iter_mut().for_each(plain);
+        }
+        if let Some(Build::Detailed(details)) = &mut service.build {
+            details.args.iter_mut().for_each(|(key, value)| redact(key, value));
         }
     }
+    system.brokers.values_mut().for_each(|broker| plain(&mut broker.url));
     system.vars.iter_mut().for_each(|(key, value)| redact(key, value));
 }
 
@@ -272,6 +285,15 @@ services:
     process: {command: [api]}
     ports: {http: http}
     env: {PORT: "${port.http}", DB_PASSWORD: "hunter2,rest", PLAIN: visible}
+    calls:
+      db: {env: DATABASE_URL, value: "postgres://api:s3cr3t-of-db@${host}:${port}/api"}
+    on: {docker: {image: api}}
+  db:
+    process: {command: [db, "--url=amqp://u:s3cr3t-of-command@h"]}
+    ports: {sql: 5432/tcp}
+  mail: {process: {command: [mail]}}
+brokers:
+  events: {service: db, url: "amqp://shop:s3cr3t-of-broker@${host}:${port}"}
 "#;
         let system = System::parse(text, Path::new("seaworthy.yaml"), &Overrides::default()).unwrap();
         let mut evidence = EvidenceSet::empty(system);
@@ -309,6 +331,7 @@ services:
         assert_eq!(read.finality, Finality::Provisional);
         let kept = std::fs::read_to_string(folder.path().join("system.json")).unwrap();
         assert!(kept.contains("visible") && !kept.contains("hunter2") && !kept.contains(",rest"), "{kept}");
+        assert!(kept.contains("${host}") && !kept.contains("s3cr3t"), "{kept}");
     }
 
     #[test]

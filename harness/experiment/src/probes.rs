@@ -65,12 +65,21 @@ pub async fn cut_what_readiness_needs(session: &Session) {
             of_service.entry(edge.consumer.clone()).or_default().push(edge);
         }
     }
-    join_all(of_service.into_iter().map(|(service, edges)| async move {
-        for edge in edges {
-            cut_and_ask(session, &service, edge).await;
+    // One whose readiness depends on that of another here is asked when nothing is cut but its own.
+    let depends = |edges: &[EdgeId]| edges.iter().any(|edge| of_service.contains_key(&edge.provider));
+    let (dependent, alone): (Vec<_>, Vec<_>) = of_service.iter().partition(|(_, edges)| depends(edges));
+    let ask = |(service, edges): (&ServiceName, &Vec<EdgeId>)| {
+        let (service, edges) = (service.clone(), edges.clone());
+        async move {
+            for edge in edges {
+                cut_and_ask(session, &service, edge).await;
+            }
         }
-    }))
-    .await;
+    };
+    join_all(alone.into_iter().map(ask)).await;
+    for service in dependent {
+        ask(service).await;
+    }
 }
 
 async fn cut_and_ask(session: &Session, service: &ServiceName, edge: EdgeId) {
@@ -87,6 +96,10 @@ async fn cut_and_ask(session: &Session, service: &ServiceName, edge: EdgeId) {
         // Asked again and again: such traces are nobody's interest.
         trace: TraceParent { sampled: false, ..TraceParent::random() },
     };
+    // One that is not ready before anything is cut shows nothing by not being ready then.
+    if !ask(Health::Ready, ready.clone(), false).send(session).await.is_some_and(is_ready) {
+        return;
+    }
     let matcher = FaultMatcher { edge: Some(edge.clone()), ..FaultMatcher::default() };
     let rule = FaultRule::new(format!("health-probe.{edge}").as_str(), matcher, FaultAction::Refuse);
     let lease = match session.wire().install(FaultRule { must_fire: false, ..rule }) {

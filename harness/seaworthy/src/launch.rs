@@ -41,6 +41,17 @@ pub enum LaunchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Flow(#[from] FlowFileError),
+    /// A flow that was asked for is not for this runtime.
+    #[error("could not run the flow `{flow}` on `{on}`: it is not for that runtime")]
+    #[diagnostic(help("use `--on {only}`"))]
+    FlowElsewhere {
+        /// Which.
+        flow: String,
+        /// The runtime that was chosen.
+        on: &'static str,
+        /// Those that it is for.
+        only: String,
+    },
     /// This runtime is not in this build.
     #[error("could not start the system on `{0}`: this build does not have that runtime")]
     #[diagnostic(help("build seaworthy with the feature of that name, or use `--on process`"))]
@@ -141,7 +152,15 @@ impl Plan {
     /// One of them is wrong.
     pub fn load_flows(&mut self, files: &[PathBuf]) -> Result<(), LaunchError> {
         self.flows = files.iter().map(|file| flow::load(file, &self.system)).collect::<Result<_, _>>()?;
-        Ok(())
+        let on = self.system.on;
+        match self.flows.iter().find(|flow| !flow.is_for(on)) {
+            None => Ok(()),
+            Some(flow) => Err(LaunchError::FlowElsewhere {
+                flow: flow.name.clone(),
+                on: on.as_str(),
+                only: flow.only.iter().map(|on| on.as_str()).collect::<Vec<_>>().join("` or `--on "),
+            }),
+        }
     }
 
     /// Makes what the system runs: builds binaries from source, finds or builds images. Says nothing and takes little

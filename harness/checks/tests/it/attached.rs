@@ -164,3 +164,21 @@ fn a_flow_is_not_blamed_for_what_it_could_not_see() {
     let evidence = without(attached(world), "orders -> payments");
     assert_eq!(only_finding("flows", &evidence).rule, "flow.undecided");
 }
+
+#[test]
+fn a_database_edge_that_was_cut_and_nobody_noticed_is_one_that_nobody_uses() {
+    let (mut world, _) = world();
+    let services = &mut world.set.system.services;
+    let tcp = seaworthy_core::system::PortProtocol::Tcp.into();
+    services.get_mut(&service("mail")).unwrap().ports = BTreeMap::from([("sql".to_owned(), tcp)]);
+    services.get_mut(&service("orders")).unwrap().calls.insert("mail".to_owned(), Call::Env("DB".to_owned()));
+    let edge: EdgeId = "orders -> mail".parse().unwrap();
+    let matcher = seaworthy_core::fault::FaultMatcher { edge: Some(edge), ..Default::default() };
+    let rule =
+        seaworthy_core::fault::FaultRule::new("cut", matcher, seaworthy_core::fault::FaultAction::Refuse);
+    let since = world.at();
+    world.fault(rule, since, 0);
+    let finding = only_finding("attach", &attached(world));
+    assert_eq!(finding.rule, "attach.edge-unused");
+    assert_eq!(finding.edge.unwrap().to_string(), "orders -> mail");
+}

@@ -168,6 +168,19 @@ fn an_event_that_was_taken_back_with_its_work_is_not_lost() {
 }
 
 #[test]
+fn a_message_for_which_a_subscriber_has_no_queue_is_not_for_it() {
+    let mut world = world();
+    let step = world.step();
+    publish(&mut world, &step, "e-1");
+    let other = world.step();
+    let unwanted = publish(&mut world, &other, "e-2");
+    let exchange = world.exchange(&unwanted);
+    exchange.provider = None;
+    exchange.response.as_mut().unwrap().status = 404;
+    assert_passes("outbox", &world.finish());
+}
+
+#[test]
 fn a_message_that_the_harness_dropped_is_not_its_publishers_loss() {
     let mut world = world();
     let step = world.step();

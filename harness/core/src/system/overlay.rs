@@ -95,19 +95,47 @@ pub(super) fn leave_out(document: &mut Node, on: RunKind) {
             let service = broker.value.entry("service").and_then(|entry| entry.value.text());
             !service.is_some_and(is_gone)
         });
+        for broker in brokers {
+            if let Some(Value::Map(letters)) =
+                child(&mut broker.value, "dead-letters").map(|of| &mut of.value)
+            {
+                letters.retain(|subscriber| !is_gone(&subscriber.key));
+            }
+        }
     }
     if let Some(Value::Map(ingress)) = child(document, "ingress").map(|ingress| &mut ingress.value) {
         ingress.retain(|entry| !is_gone(&entry.key));
     }
+    // An edge, or an operation: `orders -> payments.http POST /payments`.
+    let service_of = |end: &str| end.trim().split(['.', ' ', '#']).next().unwrap_or_default().to_owned();
+    let names_one = |edge: &str| edge.split("->").any(|end| is_gone(&service_of(end)));
+    let attached = child(document, "attach").and_then(|attach| child(attach, "edges"));
+    if let Some(Value::Map(edges)) = attached.map(|edges| &mut edges.value) {
+        edges.retain(|edge| !names_one(&edge.key));
+    }
     let Some(facts) = child(document, "facts") else { return };
-    let names_one =
-        |edge: &str| edge.split("->").any(|end| is_gone(end.trim().split('.').next().unwrap_or_default()));
     for fact in ["budgets", "events", "breakers"] {
         if let Some(Value::Map(edges)) = child(facts, fact).map(|edges| &mut edges.value) {
             edges.retain(|edge| !names_one(&edge.key));
         }
     }
-    for fact in ["optional", "readiness"] {
+    if let Some(Value::List(protected)) = child(facts, "protected").map(|protected| &mut protected.value) {
+        protected.retain(|protected| {
+            let edge = protected.entry("edge").and_then(|entry| entry.value.text());
+            !edge.is_some_and(names_one)
+        });
+    }
+    // A saga of which a step is missing is no saga.
+    if let Some(Value::List(sagas)) = child(facts, "sagas").map(|sagas| &mut sagas.value) {
+        sagas.retain(|saga| {
+            let steps = saga.entry("steps").and_then(|steps| steps.value.items()).unwrap_or_default();
+            let operation = |step: &Node, key| {
+                step.entry(key).and_then(|entry| entry.value.text()).is_some_and(names_one)
+            };
+            !steps.iter().any(|step| operation(step, "forward") || operation(step, "undo"))
+        });
+    }
+    for fact in ["optional", "readiness", "idempotent"] {
         if let Some(Value::List(edges)) = child(facts, fact).map(|edges| &mut edges.value) {
             edges.retain(|edge| !edge.text().is_some_and(names_one));
         }

@@ -51,6 +51,11 @@ ingress: {orders: {}}
 facts:
   budgets: {"orders -> mail": 1s, "orders -> db": 1s}
   readiness: ["orders -> db"]
+  idempotent: ["orders -> db POST /x", "orders -> mail POST /mail"]
+  sagas:
+    - {name: s, owner: orders, steps: [{forward: "orders -> db POST /x"}, {forward: "orders -> mail POST /mail"}]}
+attach:
+  edges: {"orders -> db": 127.0.0.1:7101}
 "#;
 
 fn on(runtime: RunKind, text: &str) -> Result<System, SystemFileError> {
@@ -70,6 +75,8 @@ fn services_of_another_runtime_are_left_out_with_all_that_speaks_of_them() {
     assert!(system.brokers.is_empty() && system.facts.readiness.is_empty());
     assert_eq!(system.facts.budgets.len(), 1);
     assert_eq!(system.services["orders"].after, ["mail"]);
+    assert_eq!((system.facts.idempotent.len(), system.facts.sagas.len()), (1, 0));
+    assert!(system.attach.edges.is_empty());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json_path::JsonPath;
 
 use super::expect::{Expect, JsonExpect};
 use super::load::{Problem, did_you_mean, key_problem, problem};
-use super::model::{Awaited, Capture, Flow, RequestTemplate, Step, StepFault, TraceAssertion};
+use super::model::{Awaited, Capture, Flow, RequestTemplate, Step, TraceAssertion};
 use super::run::rules::rule_of;
 use super::source::escape;
 use super::text::{self, FORMS, Reference, TextError};
@@ -326,29 +326,34 @@ fn strings_of(value: &serde_json::Value) -> Vec<&str> {
 }
 
 /// What is wrong with doing this to an edge on which that is spoken.
-fn misplaced(fault: &StepFault, edge: &EdgeId, system: &System) -> Option<(String, Option<String>)> {
-    let kind = fault.action.kind();
+fn misplaced(
+    action: &FaultAction,
+    whole_edge: bool,
+    edge: &EdgeId,
+    system: &System,
+) -> Option<(String, Option<String>)> {
+    let kind = action.kind();
     if system.message_edges().contains_key(edge) {
         let help = "messages can be delayed, stalled, dropped, duplicated, reordered and poisoned";
-        return (!fault.action.suits_messages()).then(|| {
+        return (!action.suits_messages()).then(|| {
             (format!("`{kind}` cannot be done to messages, and `{edge}` carries them"), Some(help.into()))
         });
     }
-    if fault.action.is_for_messages() {
+    if action.is_for_messages() {
         let message = format!("`{kind}` can only be done to messages, and `{edge}` carries none");
         return Some((message, Some("messages go over a broker: `calls: {…: {broker: NAME}}`".into())));
     }
     let is_bytes = system.protocol(edge) == Some(PortProtocol::Tcp);
     if !is_bytes {
-        return matches!(fault.action, FaultAction::Throttle { .. }).then(|| {
+        return matches!(action, FaultAction::Throttle { .. }).then(|| {
             (format!("`{kind}` is for bytes, and `{edge}` carries requests"), Some("use `slow-body`".into()))
         });
     }
-    if !fault.action.suits_bytes() {
+    if !action.suits_bytes() {
         let help = "it can be refused, delayed, stalled, reset and throttled";
         return Some((format!("`{kind}` needs requests, and `{edge}` carries bytes"), Some(help.into())));
     }
-    (!fault.whole_edge).then(|| {
+    (!whole_edge).then(|| {
         (
             format!("`{edge}` carries bytes, so no request can be told from another"),
             Some("add `whole-edge: true`".into()),
@@ -418,11 +423,17 @@ pub(super) fn against(flow: &Flow, system: &System) -> Vec<Problem> {
             }
             if let Some(held) = &instance.held {
                 targets.push((format!("{here}/instance/held/on"), &held.on));
+                for edge in edges.iter().filter(|edge| edge.is_covered_by(&held.on.edge)) {
+                    let hold = FaultAction::Hold { when: held.when };
+                    if let Some((message, help)) = misplaced(&hold, true, edge, system) {
+                        say(&format!("{here}/instance/held/on"), message, help);
+                    }
+                }
             }
         }
         for (index, fault) in step.faults.iter().enumerate() {
             for edge in edges.iter().filter(|edge| edge.is_covered_by(&fault.on.edge)) {
-                if let Some((message, help)) = misplaced(fault, edge, system) {
+                if let Some((message, help)) = misplaced(&fault.action, fault.whole_edge, edge, system) {
                     say(&format!("{here}/faults/{index}/action"), message, help);
                 }
             }

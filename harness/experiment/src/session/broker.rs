@@ -9,8 +9,9 @@ pub(super) use seaworthy_wire::broker::{exchange_in, exchange_out};
 /// The taps of a session.
 #[derive(Default)]
 pub(super) struct Taps {
+    /// Each with the service that is its broker.
     #[cfg(feature = "amqp")]
-    open: std::sync::Mutex<Vec<seaworthy_wire::broker::Tap>>,
+    open: std::sync::Mutex<Vec<(ServiceName, seaworthy_wire::broker::Tap)>>,
 }
 
 impl Session {
@@ -41,6 +42,8 @@ impl Session {
         use seaworthy_wire::broker::TapConfig;
 
         let system = self.system();
+        // A broker that was started again may be somewhere else.
+        self.close_taps_of(Some(service)).await;
         for (name, broker) in system.brokers.iter().filter(|(_, broker)| broker.service == *service) {
             let wrong = |reason: String| StartError::Broker { broker: name.clone(), reason };
             let declared = system.services.get(service);
@@ -55,24 +58,41 @@ impl Session {
             };
             let url = resolve(&broker.url, &value).map_err(|error| wrong(error.to_string()))?;
             let routes = system.message_edges().into_iter().filter(|(_, over)| over == name);
-            let routes = routes.map(|(edge, _)| (edge.consumer.clone(), edge.provider.clone(), edge));
-            let config = TapConfig::new(name.clone(), url, routes.collect());
+            let routes: Vec<_> =
+                routes.map(|(edge, _)| (edge.consumer.clone(), edge.provider.clone(), edge)).collect();
+            let subscribers: Vec<ServiceName> =
+                routes.iter().map(|(_, subscriber, _)| subscriber.clone()).collect();
+            let config = TapConfig::new(name.clone(), url, routes);
             let tap = self.wire().tap(config).await.map_err(|error| wrong(error.to_string()))?;
             for (subscriber, exchange) in &broker.dead_letters {
                 let watched = tap.watch_dead_letters(subscriber, exchange).await;
                 watched.map_err(|error| wrong(error.to_string()))?;
             }
+            // Those that were ready before it was there.
+            for subscriber in subscribers.iter().filter(|subscriber| self.is_ready(subscriber)) {
+                tap.subscriber_is_ready(subscriber);
+            }
             let mut open = self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            open.push(tap);
+            open.push((service.clone(), tap));
         }
         Ok(())
+    }
+
+    /// Whether the running instance of a service was seen ready.
+    #[cfg(feature = "amqp")]
+    fn is_ready(&self, service: &ServiceName) -> bool {
+        use seaworthy_core::instance::InstanceEventKind;
+        let Some(instance) = self.instance(service) else { return false };
+        self.instance_events()
+            .iter()
+            .any(|event| event.instance == instance && event.kind == InstanceEventKind::Ready)
     }
 
     /// A subscriber is ready: what it has not bound to by now, it does not want.
     #[cfg(feature = "amqp")]
     pub(super) fn tell_taps(&self, subscriber: &ServiceName) {
         let open = self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for tap in &*open {
+        for (_, tap) in &*open {
             tap.subscriber_is_ready(subscriber);
         }
     }
@@ -80,10 +100,17 @@ impl Session {
     /// Carries no message any more. What was not carried stays with the broker.
     #[cfg(feature = "amqp")]
     pub(super) async fn close_taps(&self) {
-        let open = std::mem::take(
-            &mut *self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
-        for tap in open {
+        self.close_taps_of(None).await;
+    }
+
+    /// Closes the taps of one broker, or all.
+    #[cfg(feature = "amqp")]
+    async fn close_taps_of(&self, service: Option<&ServiceName>) {
+        let closing: Vec<_> = {
+            let mut open = self.inner.taps.open.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            open.extract_if(.., |(broker, _)| service.is_none_or(|service| broker == service)).collect()
+        };
+        for (_, tap) in closing {
             tap.close().await;
         }
     }

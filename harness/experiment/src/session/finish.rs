@@ -126,7 +126,8 @@ fn shutdown_order(system: &System) -> Vec<Vec<ServiceName>> {
             let needed: BTreeSet<&str> = services
                 .flat_map(|(name, service)| {
                     let after = service.after.iter().map(ServiceName::as_str);
-                    let called = service.calls.keys().filter(|_| with_calls).map(|target| provider_of(target));
+                    let called =
+                        service.calls.keys().filter(|_| with_calls).map(|target| provider_of(target));
                     after.chain(called).filter(move |other| *other != name.as_str())
                 })
                 .collect();

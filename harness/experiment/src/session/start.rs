@@ -144,7 +144,14 @@ impl Session {
     /// # Errors
     /// It does not start or does not get ready.
     pub async fn start_again(&self, service: &ServiceName) -> Result<InstanceId, RuntimeError> {
-        self.start_service(service).await.map_err(|error| match error {
+        let started = async {
+            let instance = self.start_service(service).await?;
+            if !attach::is_attached(self.system()) {
+                self.open_taps(service).await?;
+            }
+            Ok(instance)
+        };
+        started.await.map_err(|error| match error {
             StartError::Runtime(error) => error,
             other => RuntimeError::Io {
                 what: format!("start `{service}` again"),

@@ -56,6 +56,10 @@ pub(super) async fn stop(inner: &Inner, instance: &Instance, grace: Duration) ->
     }
     {
         let mut state = instance.state.lock().await;
+        // What it has still to send is to get through.
+        if state.disconnected {
+            let _ = reconnect(inner, instance, &mut state).await;
+        }
         // It may end between the look and the signal; then it has ended, which is what was asked for.
         let _ = signal(inner, instance, &mut state, &instance.stop_signal).await;
         let _ = unpause(inner, instance, &mut state).await;

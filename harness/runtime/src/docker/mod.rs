@@ -320,10 +320,13 @@ impl Inner {
     /// Removes all that belongs to the run.
     async fn end(&self) -> Result<(), RuntimeError> {
         // A container in the making is made to the end, and then removed, or it would appear afterwards.
-        match tokio::time::timeout(IN_THE_MAKING, self.ended.write()).await {
-            Ok(mut ended) => *ended = true,
-            Err(_) => tracing::warn!(run = self.run, "a container has been in the making for long"),
-        }
+        let late = match tokio::time::timeout(IN_THE_MAKING, self.ended.write()).await {
+            Ok(mut ended) => {
+                *ended = true;
+                false
+            }
+            Err(_) => true,
+        };
         let instances = self.all();
         let ends = join_all(instances.iter().map(|instance| async {
             if instance.exit.borrow().is_none() {
@@ -339,7 +342,15 @@ impl Inner {
         removed.map_err(|reason| RuntimeError::Engine {
             what: format!("remove what belongs to the run {}", self.run),
             reason,
-        })
+        })?;
+        if late {
+            // Said, so that the reaper stays: it removes what may still appear.
+            return Err(RuntimeError::Engine {
+                what: format!("end the run {}", self.run),
+                reason: format!("a container has been in the making for more than {IN_THE_MAKING:?}"),
+            });
+        }
+        Ok(())
     }
 }
 

@@ -211,7 +211,9 @@ impl<'a> Attempt<'a> {
             }
             Some(held) => {
                 let id = format!("{}.{}.hold-{}", run.flow.name, self.name, self.scope.unique);
-                let of_bytes = session.system().protocol(&held.on.edge) == Some(PortProtocol::Tcp);
+                let system = session.system();
+                let of_bytes = system.protocol(&held.on.edge) == Some(PortProtocol::Tcp)
+                    && !system.message_edges().contains_key(&held.on.edge);
                 let marks = Some(self.marks()).filter(|_| !of_bytes);
                 let rule = hold_rule(held, &id, marks);
                 let lease = session.wire().install(rule).map_err(|error| error.to_string())?;

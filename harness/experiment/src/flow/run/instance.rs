@@ -75,10 +75,20 @@ pub(super) async fn carry_out(
         InstanceFault::Stop | InstanceFault::Restart => InstanceFault::Term,
         other => other,
     };
-    let instance = match timed(deadlines::SIGNAL, session.inject(&step.service, signal)).await {
-        Ok(instance) => instance,
-        Err(error) => {
-            done.trouble(format!("could not {} `{}`: {error}", step.fault.as_str(), step.service));
+    let (what, service) = (step.fault.as_str(), &step.service);
+    let instance = match timeout(deadlines::SIGNAL, session.inject(service, signal)).await {
+        Ok(Ok(instance)) => instance,
+        Ok(Err(error)) => {
+            done.trouble(format!("could not {what} `{service}`: {error}"));
+            return done;
+        }
+        Err(_) => {
+            let within = HumanDuration(deadlines::SIGNAL);
+            done.trouble(format!("could not {what} `{service}`: it took longer than {within}"));
+            // It may be done in the end.
+            if let Some(trouble) = undo(session, step).await {
+                done.trouble(trouble);
+            }
             return done;
         }
     };
