@@ -1,6 +1,6 @@
 //! The data plane's process: who may steer it, and what stays when nobody does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -193,10 +193,12 @@ impl Deck {
         self.edges.iter().map(|(edge, kept)| (edge.clone(), kept.address)).collect()
     }
 
-    /// Opens an edge, or goes on with the one that is open, unless it is to be elsewhere.
+    /// Opens an edge, or goes on with the one that is open, unless it is to be elsewhere. If another one that is not
+    /// among those `in_use` is in its way, left over from an earlier harness, it is closed.
     pub(super) async fn open(
         &mut self,
         wire: &Wire,
+        in_use: &BTreeSet<EdgeId>,
         edge: &EdgeId,
         protocol: PortProtocol,
         address: Option<SocketAddr>,
@@ -210,11 +212,28 @@ impl Deck {
             self.edges.remove(edge);
         }
         let address = match address {
-            Some(address) => wire.open_at(edge.clone(), protocol, address).await?,
+            Some(address) => match wire.open_at(edge.clone(), protocol, address).await {
+                Err(WireError::Taken { .. }) if self.make_room(wire, in_use, address).await => {
+                    wire.open_at(edge.clone(), protocol, address).await?
+                }
+                opened => opened?,
+            },
             None => wire.open(edge.clone(), protocol).await?,
         };
         self.edges.insert(edge.clone(), Kept { protocol, address, upstream: None });
         Ok(address)
+    }
+
+    /// Closes the edges at this port that are not in use, on whichever addresses they listen. Whether there are any.
+    async fn make_room(&mut self, wire: &Wire, in_use: &BTreeSet<EdgeId>, address: SocketAddr) -> bool {
+        let is_in_the_way =
+            |edge: &EdgeId, kept: &mut Kept| kept.address.port() == address.port() && !in_use.contains(edge);
+        let in_the_way: Vec<_> = self.edges.extract_if(.., is_in_the_way).map(|(edge, _)| edge).collect();
+        for edge in &in_the_way {
+            tracing::info!(%edge, %address, "an edge that nobody asked for makes room");
+            wire.close_edge(edge).await;
+        }
+        !in_the_way.is_empty()
     }
 
     /// Says where an edge leads.

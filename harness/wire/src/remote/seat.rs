@@ -115,7 +115,7 @@ impl<'d> Seat<'d> {
             Ask::Hello { .. } => Reply::Refused { reason: "it is known who steers".to_owned() },
             Ask::Now => Reply::Now { now: self.wire.clock().now() },
             Ask::Open { edge, protocol, address } => {
-                let opened = self.deck.open(&self.wire, &edge, protocol, address).await;
+                let opened = self.deck.open(&self.wire, &self.edges, &edge, protocol, address).await;
                 match opened {
                     Ok(address) => {
                         self.edges.insert(edge);

@@ -256,6 +256,25 @@ async fn an_address_that_is_in_use_is_named() {
 }
 
 #[tokio::test]
+async fn an_edge_of_an_earlier_harness_makes_room_for_one_that_has_its_address_now() {
+    let (plane, provider) = (PlaneThread::start(), Provider::echo().await);
+    let wire = plane.connect();
+    let address = free_address().await;
+    let before = EdgeId::new("orders", "billing");
+    assert_eq!(wire.open_at(before, PortProtocol::Http, address).await.unwrap(), address);
+    drop(wire);
+    // The service was renamed in the system file.
+    let wire = plane.connect();
+    assert_eq!(wire.open_at(edge(), PortProtocol::Http, address).await.unwrap(), address);
+    wire.set_upstream(&edge(), Some(Upstream { address: provider.address, instance: None }));
+    assert_eq!(within(ask(address, Speaks::Http1, get("/"))).await.unwrap().status, 200);
+    let other = EdgeId::new("orders", "stock");
+    let error = wire.open_at(other, PortProtocol::Http, address).await.unwrap_err();
+    assert!(matches!(error, WireError::Taken { .. }), "one in use stays: {error}");
+    assert_eq!(within(ask(address, Speaks::Http1, get("/"))).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn bytes_are_counted() {
     let plane = PlaneThread::start();
     let wire = plane.connect();
