@@ -171,7 +171,8 @@ impl Wire {
     }
 
     fn may_listen(&self, edge: &EdgeId, addresses: &[IpAddr]) -> Result<(), WireError> {
-        let unspecified = addresses.iter().copied().find(IpAddr::is_unspecified);
+        // `::ffff:0.0.0.0` is `0.0.0.0` to the operating system.
+        let unspecified = addresses.iter().copied().find(|address| address.to_canonical().is_unspecified());
         if addresses.is_empty() || unspecified.is_some() {
             return Err(WireError::Interfaces { edge: edge.clone(), address: unspecified });
         }

@@ -160,5 +160,7 @@ attach:
     assert_snapshot!("address of no edge", refused("orders -> mail", "orders -> male"));
     assert_snapshot!("one address for two edges", refused("127.0.0.1:7102", "127.0.0.1:7101"));
     assert_snapshot!("address open to all", refused("127.0.0.1:7102", "0.0.0.0:7102"));
+    let mapped = refused("127.0.0.1:7102", "\"[::ffff:0.0.0.0]:7102\"");
+    assert!(mapped.contains("would listen to the whole network"), "{mapped}");
     assert_snapshot!("address without a port", refused("127.0.0.1:7102", "127.0.0.1:0"));
 }

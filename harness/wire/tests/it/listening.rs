@@ -46,7 +46,9 @@ async fn a_proxy_has_one_port_on_every_address_and_is_on_no_other() {
 #[tokio::test]
 async fn a_proxy_listens_neither_on_all_interfaces_nor_on_none() {
     let edge = EdgeId::new("orders", "payments");
-    for listen in [vec!["0.0.0.0".parse().unwrap()], vec![LOOPBACK, "::".parse().unwrap()], vec![]] {
+    let mapped = "::ffff:0.0.0.0".parse().unwrap();
+    let all = [vec!["0.0.0.0".parse().unwrap()], vec![LOOPBACK, "::".parse().unwrap()], vec![mapped], vec![]];
+    for listen in all {
         let error = wire_on(listen).open(edge.clone(), PortProtocol::Http).await.unwrap_err();
         assert!(matches!(error, WireError::Interfaces { .. }), "{error}");
     }

@@ -115,7 +115,7 @@ fn attached(review: &mut Review<'_>) {
 }
 
 fn loopback(review: &mut Review<'_>, path: &[&str], address: std::net::SocketAddr) {
-    if address.ip().is_unspecified() {
+    if address.ip().to_canonical().is_unspecified() {
         let help = "write the address on which the services reach it, `127.0.0.1` say".to_owned();
         review.value(path, format!("{address} would listen to the whole network"), help);
     } else if address.port() == 0 {
