@@ -131,5 +131,12 @@ async fn a_test_cuts_a_container_off_and_brings_it_back() -> Result<(), seaworth
     while ordered().await?.status() != 201 {
         assert!(Instant::now() < deadline, "orders do not go through again");
     }
-    shop.inject("orders", InstanceFault::Unlimit).await
+    shop.inject("orders", InstanceFault::Unlimit).await?;
+
+    // A broker that was started again is somewhere else: publishers, subscribers and the harness between them follow.
+    shop.restart("rabbitmq").await?;
+    let answer = ordered().await?;
+    assert_eq!(answer.status(), 201);
+    answer.until("notifications -> mailbox POST /mail", 3).await?;
+    Ok(())
 }
