@@ -1,6 +1,6 @@
 //! Carries what one publisher publishes to its subscribers: one task, one channel, all state in one place.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
@@ -10,24 +10,36 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, Stream, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicPublishOptions};
-use lapin::types::ShortString;
+use lapin::options::{BasicAckOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{Acker, Channel, Confirmation, Consumer};
 use seaworthy_core::ids::EdgeId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::bindings::{Bindings, Returned};
+use super::bindings::{self, Bindings};
 use super::lanes::Lanes;
 use super::message::Message;
 use super::parcel::{Faults, Parcel, wait};
 use super::record::Record;
-use super::returns;
+use super::returns::{Confirmed, Fate, GivenBack, Outstanding};
 use crate::proxy::pool::Pool;
 use crate::wire::Carrying;
 
 /// How long the confirmations of what is out are waited for when the tap closes.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether all is carried when the tap closes.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// When carriers end.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    /// When nothing is left to carry.
+    pub(super) ending: CancellationToken,
+    /// Whatever is left.
+    pub(super) stop: CancellationToken,
+}
 
 /// Since when a subscriber is ready, once that is known.
 pub(super) type Readiness = Arc<OnceLock<Instant>>;
@@ -87,6 +99,8 @@ enum Woken {
 pub(super) struct Carrier {
     wire: Arc<Carrying>,
     channel: Channel,
+    /// Where what the publisher published waits.
+    queue: ShortString,
     /// As whom we are connected.
     user: String,
     /// How many messages the broker gives out before some are settled.
@@ -97,6 +111,7 @@ pub(super) struct Carrier {
     parcels: BTreeMap<u64, Parcel>,
     next_id: u64,
     out: FuturesUnordered<BoxFuture<'static, (u64, lapin::Result<Confirmation>)>>,
+    outstanding: Outstanding,
     waiting: FuturesUnordered<BoxFuture<'static, Woken>>,
     /// How a fault that left a parcel behind was written down.
     applications: HashMap<u64, usize>,
@@ -105,7 +120,7 @@ pub(super) struct Carrier {
 impl Carrier {
     pub(super) fn new(
         wire: Arc<Carrying>,
-        channel: Channel,
+        (channel, queue): (Channel, ShortString),
         user: String,
         prefetch: u16,
         routes: Vec<Route>,
@@ -113,6 +128,7 @@ impl Carrier {
         Self {
             wire,
             channel,
+            queue,
             user,
             prefetch: usize::from(prefetch),
             is_stuck: false,
@@ -121,18 +137,20 @@ impl Carrier {
             parcels: BTreeMap::new(),
             next_id: 0,
             out: FuturesUnordered::new(),
+            outstanding: Outstanding::default(),
             waiting: FuturesUnordered::new(),
             applications: HashMap::new(),
         }
     }
 
-    /// Carries until `stop`, or until the connection is lost.
-    pub(super) async fn run(mut self, mut consumer: Consumer, stop: CancellationToken) -> lapin::Result<()> {
+    /// Carries until the end, or until the connection is lost.
+    pub(super) async fn run(mut self, mut consumer: Consumer, end: End) -> lapin::Result<()> {
         loop {
+            let is_last = end.ending.is_cancelled() && self.letters.is_empty();
             let next_try = self.routes.iter().filter_map(|route| route.bindings.next_try()).min();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = end.stop.cancelled() => break,
                 confirmed = all_ready(&mut self.out), if !self.out.is_empty() => self.confirmed(confirmed)?,
                 Some(woken) = self.waiting.next(), if !self.waiting.is_empty() => self.wake(woken),
                 () = sleep_until(next_try), if next_try.is_some() => self.try_again(),
@@ -141,6 +159,15 @@ impl Carrier {
                     // The broker has cancelled it, because the queue was deleted for one.
                     None => return Ok(()),
                 },
+                () = end.ending.cancelled(), if !end.ending.is_cancelled() => {}
+                emptied = emptied(&self.channel, &self.queue), if is_last => {
+                    emptied?;
+                    // The broker answers on the channel on which it gives out, after all that it gave out before.
+                    match consumer.next().now_or_never().flatten() {
+                        Some(delivery) => self.arrive(delivery?),
+                        None => return Ok(()),
+                    }
+                }
             }
         }
         let farewell = async {
@@ -215,8 +242,6 @@ impl Carrier {
             faults,
             is_poisoned: false,
             place: 0,
-            is_returned: false,
-            is_out: false,
             is_settled: false,
         };
         self.parcels.insert(id, parcel);
@@ -326,12 +351,12 @@ impl Carrier {
     fn send(&mut self, id: u64) {
         let Some(parcel) = self.parcels.get_mut(&id) else { return };
         let Some(route) = self.routes.get(parcel.route) else { return };
-        parcel.is_out = true;
         parcel.record.reach(route.end.upstream().and_then(|upstream| upstream.instance));
         let (channel, exchange) = (self.channel.clone(), route.exchange.clone());
         let (message, is_poisoned) = (Arc::clone(&parcel.message), parcel.is_poisoned);
+        self.outstanding.send(id, parcel.route, Arc::clone(&message), is_poisoned);
         let mut sending: BoxFuture<'static, _> = Box::pin(async move {
-            let body = if is_poisoned { super::parcel::POISON } else { &message.body };
+            let body = message.sent_body(is_poisoned);
             let (key, properties) = (message.routing_key.clone(), message.properties.clone());
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             channel.basic_publish(exchange, key, options, body, properties).await?.await
@@ -348,38 +373,42 @@ impl Carrier {
 
     /// The broker has taken what it says, or given it back.
     fn confirmed(&mut self, confirmed: Vec<(u64, lapin::Result<Confirmation>)>) -> lapin::Result<()> {
-        let ids: BTreeSet<u64> = confirmed.iter().map(|(id, _)| *id).collect();
-        let mut taken = Vec::new();
-        for (id, confirmation) in confirmed {
+        let read = |(id, confirmation): (u64, lapin::Result<Confirmation>)| {
             let confirmation = confirmation?;
-            taken.push((id, !confirmation.is_nack()));
-            if let Some(returned) = confirmation.take_message() {
-                let route = self.routes.iter().position(|route| route.exchange == returned.exchange);
-                returns::mark(&returned, route, &ids, &mut self.parcels);
-            }
-        }
+            let is_ack = !confirmation.is_nack();
+            let given_back = confirmation.take_message().map(|message| {
+                let Delivery { exchange, routing_key, properties, data, .. } = message.delivery;
+                let route = self.routes.iter().position(|route| route.exchange == exchange);
+                GivenBack { route, routing_key, properties, body: data }
+            });
+            Ok(Confirmed { id, is_ack, given_back })
+        };
+        let confirmed = confirmed.into_iter().map(read).collect::<lapin::Result<_>>()?;
         let now = Instant::now();
-        for (id, is_taken) in taken {
+        for (id, fate) in self.outstanding.confirm(confirmed) {
             let Some(parcel) = self.parcels.get_mut(&id) else { continue };
             let Some(route) = self.routes.get_mut(parcel.route) else { continue };
-            parcel.is_out = false;
             let key = parcel.key().as_str();
-            if !is_taken {
-                route.bindings.keep(parcel.place, id, key, now);
-                parcel.record.is_unbound();
-            } else if !parcel.is_returned {
-                parcel.record.delivered();
-                let follow = route.bindings.taken(id, key, now);
-                let overtaken = overtaken(&mut route.left_behind, id);
-                self.settle(id);
-                follow.into_iter().for_each(|id| self.send(id));
-                overtaken.into_iter().for_each(|id| self.catch_up(id));
-            } else if route.bindings.returned(parcel.place, id, key, now) == Returned::Kept {
-                parcel.is_returned = false;
-                parcel.record.is_unbound();
-            } else {
-                parcel.record.unwanted();
-                self.settle(id);
+            match fate {
+                Fate::Refused => {
+                    route.bindings.keep(parcel.place, id, key, now);
+                    parcel.record.is_unbound();
+                }
+                Fate::Taken => {
+                    parcel.record.delivered();
+                    let follow = route.bindings.taken(id, key, now);
+                    let overtaken = overtaken(&mut route.left_behind, id);
+                    self.settle(id);
+                    follow.into_iter().for_each(|id| self.send(id));
+                    overtaken.into_iter().for_each(|id| self.catch_up(id));
+                }
+                Fate::Returned => match route.bindings.returned(parcel.place, id, key, now) {
+                    bindings::Returned::Kept => parcel.record.is_unbound(),
+                    bindings::Returned::Unwanted => {
+                        parcel.record.unwanted();
+                        self.settle(id);
+                    }
+                },
             }
         }
         Ok(())
@@ -430,8 +459,8 @@ fn overtaken(left_behind: &mut [(u64, u32)], by: u64) -> Vec<u64> {
     enough
 }
 
-/// All that is ready, at least one. Everything that was ready when one of them became so is among them: a returned
-/// message may come with another's confirmation, but never with one that was ready later than its own.
+/// All that is ready, at least one. Everything that was ready when one of them became so is among them, which is what
+/// [`Outstanding::confirm`] asks for.
 async fn all_ready<S: Stream + Unpin>(stream: &mut S) -> Vec<S::Item> {
     let mut ready = Vec::new();
     let mut misses = 0;
@@ -449,6 +478,15 @@ async fn all_ready<S: Stream + Unpin>(stream: &mut S) -> Vec<S::Item> {
     })
     .await;
     ready
+}
+
+/// Waits until the broker has given out all of a queue.
+async fn emptied(channel: &Channel, queue: &ShortString) -> lapin::Result<()> {
+    let look = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    while channel.queue_declare(queue.clone(), look, FieldTable::default()).await?.message_count() > 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 async fn sleep_until(then: Option<Instant>) {

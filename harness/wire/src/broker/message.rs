@@ -18,6 +18,9 @@ const REDELIVERED: &str = "redelivered";
 /// The method under which a message is recorded.
 const METHOD: &str = "SEND";
 
+/// A body that no consumer can read: neither UTF-8 nor, therefore, JSON.
+const POISON: &[u8] = b"\xff\xfe\x00poison\xc3\x28";
+
 /// A message with its head read.
 #[derive(Debug)]
 pub(super) struct Message {
@@ -69,6 +72,11 @@ impl Message {
             properties,
             body,
         }
+    }
+
+    /// The body that goes out.
+    pub(super) fn sent_body(&self, is_poisoned: bool) -> &[u8] {
+        if is_poisoned { POISON } else { &self.body }
     }
 
     /// What a fault rule looks at.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::BasicProperties;
 use lapin::types::ShortString;
 use seaworthy_core::fault::FaultAction;
 
@@ -11,9 +10,6 @@ use super::message::Message;
 use super::record::Record;
 use crate::fault::Match;
 use crate::fault::matching;
-
-/// A body that no consumer can read: neither UTF-8 nor, therefore, JSON.
-pub(super) const POISON: &[u8] = b"\xff\xfe\x00poison\xc3\x28";
 
 /// A message on its way.
 pub(super) struct Parcel {
@@ -28,25 +24,13 @@ pub(super) struct Parcel {
     pub(super) is_poisoned: bool,
     /// Its place in the order in which messages go out on its route.
     pub(super) place: u64,
-    /// Whether the broker gave it back.
-    pub(super) is_returned: bool,
-    /// Whether it is out and not confirmed yet.
-    pub(super) is_out: bool,
     /// Whether it is where it was to go.
     pub(super) is_settled: bool,
 }
 
 impl Parcel {
-    pub(super) fn body(&self) -> &[u8] {
-        if self.is_poisoned { POISON } else { &self.message.body }
-    }
-
     pub(super) fn key(&self) -> &ShortString {
         &self.message.routing_key
-    }
-
-    pub(super) fn properties(&self) -> &BasicProperties {
-        &self.message.properties
     }
 }
 

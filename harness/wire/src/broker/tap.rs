@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::carrier::{Carrier, Readiness, Route};
+use super::carrier::{Carrier, End, Readiness, Route};
 use super::connection::{self, Backoff};
 use super::dead_letters;
 use super::exchange_out;
@@ -23,6 +23,8 @@ use crate::error::WireError;
 use crate::proxy::pool::Pool;
 use crate::wire::{Carrying, Wire};
 
+/// How long what is left with the broker may take to be carried when the tap closes.
+const CLEARING: Duration = Duration::from_secs(2);
 /// How long the broker may take to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -99,6 +101,8 @@ impl From<lapin::Error> for TapError {
 pub struct Tap {
     shared: Arc<Shared>,
     carrying: Mutex<Option<JoinHandle<()>>>,
+    /// Those who watch for dead letters.
+    watching: Mutex<Vec<JoinHandle<()>>>,
 }
 
 pub(super) struct Shared {
@@ -112,7 +116,7 @@ pub(super) struct Shared {
     pub(super) connection: watch::Sender<Option<Arc<Connection>>>,
     /// How many dead letters of each service were seen.
     pub(super) dead: Mutex<BTreeMap<ServiceName, u64>>,
-    pub(super) stop: CancellationToken,
+    pub(super) end: End,
 }
 
 impl Wire {
@@ -128,13 +132,13 @@ impl Wire {
         let ends = ends.collect::<Result<_, _>>()?;
         let ready = config.routes.iter().map(|(_, to, _)| (to.clone(), Readiness::default())).collect();
         let wire = Arc::new(self.carrying());
-        let stop = wire.closed.child_token();
+        let end = End { ending: wire.closed.child_token(), stop: wire.closed.child_token() };
         let connection = watch::Sender::new(None);
         let shared =
-            Arc::new(Shared { wire, config, uri, ends, ready, connection, dead: Mutex::default(), stop });
+            Arc::new(Shared { wire, config, uri, ends, ready, connection, dead: Mutex::default(), end });
         let first = shared.first_session().await?;
         let carrying = shared.wire.tasks.spawn(Arc::clone(&shared).keep(first));
-        Ok(Tap { shared, carrying: Mutex::new(Some(carrying)) })
+        Ok(Tap { shared, carrying: Mutex::new(Some(carrying)), watching: Mutex::default() })
     }
 }
 
@@ -144,7 +148,9 @@ impl Tap {
     /// `SERVICE -> dead-letters`. A `direct` exchange is not understood: its letters have keys that we cannot know.
     ///
     /// Returns when the queue is bound, or when it is clear that the exchange or the broker is not there at the moment;
-    /// then it is bound within some 25 ms after that has come. Letters from before are not seen.
+    /// then it is bound soon after that has come: within 25 ms at first, within half a second when it has been waited for
+    /// for several seconds. Letters from before are not seen. An exchange that never comes is a loss of evidence, which
+    /// the log has when the tap is closed.
     ///
     /// # Errors
     /// When a name is too long or the tap is closed.
@@ -155,7 +161,7 @@ impl Tap {
         let (looked, mut has_looked) = watch::channel(false);
         let watching =
             dead_letters::watch(Arc::clone(&self.shared), service.clone(), exchange.to_owned(), looked);
-        self.shared.wire.tasks.spawn(watching);
+        lock(&self.watching).push(self.shared.wire.tasks.spawn(watching));
         let looked = has_looked.wait_for(|looked| *looked);
         match tokio::time::timeout(self.shared.config.connect_time, looked).await {
             Ok(Err(_)) => Err(TapError::Closed),
@@ -178,19 +184,29 @@ impl Tap {
         self.shared.dead().clone()
     }
 
-    /// Carries nothing more, waits a little for what is on its way, and gives the rest back to the broker.
+    /// Carries what is still there, for 2 s at most, and gives the rest back to the broker: what a fault holds up, or what
+    /// its subscriber has made no binding for. Returns when that is done.
     pub async fn close(&self) {
-        self.shared.stop.cancel();
-        let carrying = self.carrying.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(carrying) = carrying {
+        self.shared.end.ending.cancel();
+        let carrying = lock(&self.carrying).take();
+        if let Some(mut carrying) = carrying
+            && tokio::time::timeout(CLEARING, &mut carrying).await.is_err()
+        {
+            self.shared.end.stop.cancel();
             let _ = carrying.await;
+        }
+        self.shared.end.stop.cancel();
+        let watching = std::mem::take(&mut *lock(&self.watching));
+        for watching in watching {
+            let _ = watching.await;
         }
     }
 }
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        self.shared.stop.cancel();
+        self.shared.end.ending.cancel();
+        self.shared.end.stop.cancel();
     }
 }
 
@@ -202,7 +218,7 @@ struct Session {
 
 impl Shared {
     pub(super) fn dead(&self) -> MutexGuard<'_, BTreeMap<ServiceName, u64>> {
-        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.dead)
     }
 
     /// Connects for the first time. A broker that refuses is not asked again.
@@ -215,7 +231,12 @@ impl Shared {
                 Ok(Err(error)) => error,
                 Err(_) => return Err(TapError::Silent),
             };
-            let may_come = matches!(&error, TapError::Broker(error) if error.is_io_error());
+            let may_come = match &error {
+                TapError::Broker(error) => error.is_io_error(),
+                // It takes connections before it can serve them.
+                TapError::Silent => true,
+                _ => false,
+            };
             let pause = backoff.next();
             if !may_come || Instant::now() + pause > until {
                 return Err(error);
@@ -243,29 +264,34 @@ impl Shared {
             channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
             let queue = short(&topology::queue_of(&self.config.name, publisher))?;
             let consumer = channel
-                .basic_consume(queue, "".into(), BasicConsumeOptions::default(), FieldTable::default())
+                .basic_consume(
+                    queue.clone(),
+                    "".into(),
+                    BasicConsumeOptions::default(),
+                    FieldTable::default(),
+                )
                 .await?;
             let user = self.uri.authority.userinfo.username.clone();
-            let carrier = Carrier::new(Arc::clone(&self.wire), channel, user, prefetch, routes);
-            session.carriers.spawn(carrier.run(consumer, self.stop.clone()));
+            let carrier = Carrier::new(Arc::clone(&self.wire), (channel, queue), user, prefetch, routes);
+            session.carriers.spawn(carrier.run(consumer, self.end.clone()));
         }
         self.connection.send_replace(Some(Arc::clone(&session.connection)));
         Ok(session)
     }
 
-    /// Carries until it is to stop; a connection that is lost is made again.
+    /// Carries until it is to end; a connection that is lost is made again.
     async fn keep(self: Arc<Self>, mut session: Session) {
         loop {
-            self.end(session).await;
+            self.carry(session).await;
             let mut backoff = Backoff::new();
             session = loop {
                 let pause = backoff.next();
                 tokio::select! {
-                    () = self.stop.cancelled() => return,
+                    () = self.end.ending.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
                 tokio::select! {
-                    () = self.stop.cancelled() => return,
+                    () = self.end.ending.cancelled() => return,
                     session = self.session() => match session {
                         Ok(session) => break session,
                         Err(error) => tracing::debug!(broker = self.config.name, %error, "the broker is not there yet"),
@@ -275,18 +301,18 @@ impl Shared {
         }
     }
 
-    /// Waits for the end of a session: of all carriers when it is to stop, of the first when the connection is lost.
-    async fn end(&self, mut session: Session) {
+    /// Waits for the end of a session: of all carriers when it is to end, of the first when the connection is lost.
+    async fn carry(&self, mut session: Session) {
         while let Some(ended) = session.carriers.join_next().await {
-            if !self.stop.is_cancelled() {
+            if !self.end.ending.is_cancelled() {
                 let why = ended.ok().and_then(Result::err).map(|error| error.to_string()).unwrap_or_default();
                 tracing::debug!(broker = self.config.name, why, "the connection to the broker is lost");
                 break;
             }
         }
-        if session.carriers.is_empty() && !self.stop.is_cancelled() {
+        if session.carriers.is_empty() && !self.end.ending.is_cancelled() {
             // Nobody publishes: only dead letters may be watched.
-            lost(&session.connection, &self.stop).await;
+            lost(&session.connection, &self.end.ending).await;
         }
         session.carriers.shutdown().await;
         self.connection.send_replace(None);
@@ -295,13 +321,17 @@ impl Shared {
     }
 }
 
-/// Waits until a connection is lost, or the tap is to stop.
-async fn lost(connection: &Connection, stop: &CancellationToken) {
+/// Waits until a connection is lost, or the tap is to end.
+async fn lost(connection: &Connection, ending: &CancellationToken) {
     use futures_util::StreamExt;
     let mut events = std::pin::pin!(connection.events_listener());
     let ended = async { while connection.status().connected() && events.next().await.is_some() {} };
     tokio::select! {
         () = ended => {}
-        () = stop.cancelled() => {}
+        () = ending.cancelled() => {}
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

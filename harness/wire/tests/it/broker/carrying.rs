@@ -11,7 +11,9 @@ use seaworthy_core::ids::TraceId;
 use seaworthy_core::time::RunClock;
 use seaworthy_wire::broker::TapError;
 use seaworthy_wire::{Upstream, Wire, WireConfig};
+use tokio::net::{TcpListener, TcpStream};
 
+use super::rabbit::Rabbit;
 use super::support::*;
 use crate::support::within;
 
@@ -175,4 +177,26 @@ async fn what_is_no_broker_is_said_and_the_password_is_not() {
     let wrong = rabbit.url().replace("tap:tap", "tap:secret");
     let error = within(wire.tap(config(&wrong, &["mail"]))).await.err().unwrap();
     assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_at_first_is_asked_again() {
+    let Some(rabbit) = Rabbit::shared().await else { return };
+    // It takes connections, as a container's port does before the broker in it listens.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url =
+        rabbit.url().replace(&rabbit.port.to_string(), &listener.local_addr().unwrap().port().to_string());
+    let port = rabbit.port;
+    let line = tokio::spawn(async move {
+        let _silent = listener.accept().await.unwrap();
+        let (mut tap, _) = listener.accept().await.unwrap();
+        let mut broker = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut tap, &mut broker).await;
+    });
+    let wire = Wire::new(RunClock::start(), WireConfig::default());
+    let mut config = config(&url, &["mail"]);
+    config.connect_time = Duration::from_secs(18);
+    let tap = within(wire.tap(config)).await.unwrap();
+    within(tap.close()).await;
+    within(line).await.unwrap();
 }

@@ -61,4 +61,18 @@ async fn a_dead_letter_is_an_exchange_and_the_service_keeps_it() {
     assert_eq!(letter.response.unwrap().status, 202);
     assert_eq!(bodies(&mut stage.consume(&dead).await, 1).await, ["bad"], "the service's own queue has it");
     assert_eq!(stage.tap.dead(), [("mail".into(), 1)].into());
+    within(stage.tap.close()).await;
+    assert_eq!(stage.wire.log().losses(), []);
+}
+
+#[tokio::test]
+async fn dead_letters_that_could_not_be_seen_are_a_loss_of_evidence() {
+    let Some(stage) = Stage::open(&["mail"]).await else { return };
+    within(stage.tap.watch_dead_letters(&"mail".into(), "mail.daed")).await.unwrap();
+    assert_eq!(stage.wire.log().losses(), [], "it may still come");
+    within(stage.tap.close()).await;
+    let losses = stage.wire.log().losses();
+    let [loss] = &losses[..] else { panic!("{losses:?}") };
+    assert!(loss.harmful && loss.what == "dead letters", "{loss:?}");
+    assert!(loss.why.contains("the broker has no exchange `mail.daed`"), "{loss:?}");
 }

@@ -8,7 +8,7 @@ use seaworthy_core::exchange::{Outcome, header};
 use seaworthy_core::fault::{FaultAction, FaultMatcher, FaultRule, When};
 use seaworthy_core::ids::{EdgeId, TraceId};
 use seaworthy_core::system::PortProtocol;
-use seaworthy_core::time::RunClock;
+use seaworthy_core::time::{HumanDuration, RunClock};
 use seaworthy_wire::{Upstream, Wire, WireConfig};
 
 use super::rabbit::Rabbit;
@@ -100,6 +100,26 @@ async fn a_tap_that_is_closed_carries_nothing_and_can_be_opened_again() {
     within(stage.wire.close()).await;
     within(tap.close()).await;
     assert!(stage.wire.log().snapshot().iter().all(seaworthy_core::exchange::Exchange::is_over));
+}
+
+#[tokio::test]
+async fn what_was_published_before_a_tap_closes_is_carried() {
+    let Some(rabbit) = Rabbit::shared().await else { return };
+    // The broker gives out one at a time, and each takes a while.
+    let mut config = config(&rabbit.url(), &["mail"]);
+    config.prefetch = 1;
+    let stage = Stage::with(rabbit, config).await;
+    let mut mail = stage.subscribe("mail", "#").await;
+    let trace = TraceId::random();
+    let delay = FaultAction::Delay { by: HumanDuration::millis(20), jitter: HumanDuration::millis(0) };
+    let _delay = stage.fault(trace, delay);
+    for number in 0..10 {
+        stage.say(trace, &number.to_string()).await;
+    }
+    within(stage.tap.close()).await;
+    assert_eq!(within(stage.left_to_carry()).await, 0);
+    all_of(&mut mail, numbers(10)).await;
+    assert!(stage.wire.log().of_trace(trace).iter().all(|exchange| exchange.outcome == Outcome::Answered));
 }
 
 #[tokio::test]
