@@ -9,6 +9,7 @@ use seaworthy_core::finding::Finding;
 use seaworthy_core::ids::{DEAD_LETTERS, ServiceName, SpanId, TraceId};
 
 use crate::cases::{Cases, counted};
+use crate::evidence::harmful;
 use crate::timeline;
 
 const LOST: &str = "dead-letters.lost";
@@ -94,6 +95,16 @@ fn of_subscriber(evidence: &dyn Evidence, subscriber: &ServiceName) -> Vec<Findi
             .service(subscriber);
         findings.push(behind.onto(finding));
     } else if !missing.is_empty() {
+        // What was not looked at proves nothing.
+        let unseen: Vec<_> = harmful(evidence, &["dead letters"])
+            .into_iter()
+            .filter(|loss| loss.service.as_ref().is_none_or(|service| service == subscriber))
+            .collect();
+        if let Some(loss) = unseen.first() {
+            let message = format!("the dead letters of `{subscriber}` were not seen: {}", loss.why);
+            let hint = "name the exchange to which they go under the broker's `dead-letters`";
+            return vec![Finding::undecided(LOST, message).hint(hint).service(subscriber)];
+        }
         let mut cases = Cases::default();
         missing.iter().for_each(|message| cases.exchange(message));
         let message = format!(

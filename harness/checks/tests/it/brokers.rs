@@ -78,6 +78,22 @@ fn a_poisoned_message_that_is_nowhere_is_lost() {
 }
 
 #[test]
+fn dead_letters_that_nobody_could_look_at_prove_nothing() {
+    let mut world = world();
+    let step = world.step();
+    let message = publish(&mut world, &step, "e-1");
+    poison(&mut world, &message);
+    world.set.losses.push(seaworthy_core::evidence::Loss {
+        what: "dead letters".to_owned(),
+        why: "the broker has no exchange `mail.daed`".to_owned(),
+        count: 1,
+        service: None,
+        harmful: true,
+    });
+    assert_undecided("dead-letters", &world.finish());
+}
+
+#[test]
 fn a_message_behind_one_that_nobody_can_handle_is_blocked_when_it_is_never_taken() {
     let mut world = world();
     let step = world.step();
