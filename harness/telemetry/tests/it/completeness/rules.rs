@@ -183,8 +183,12 @@ fn a_killed_instance_owes_nothing_that_it_could_not_flush() {
     let (exchanges, mut spans) = two_hops();
     spans.truncate(2);
     // The exchange with orders ended at 230; exports are out 3.1 s later at the latest.
-    let killed =
-        |at| [event(0, "orders", "orders-1", Started { pid: None, container: None }), event(at, "orders", "orders-1", Killed)];
+    let killed = |at| {
+        [
+            event(0, "orders", "orders-1", Started { pid: None, container: None }),
+            event(at, "orders", "orders-1", Killed),
+        ]
+    };
     let soon = judge_with(&system(&SERVICES), &exchanges, &spans, &killed(300), &[]);
     assert_eq!((gaps(&soon), soon.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
     let late = judge_with(&system(&SERVICES), &exchanges, &spans, &killed(10_000_000_000), &[]);
@@ -211,8 +215,10 @@ fn a_killed_consumer_owes_neither_its_client_span_nor_parents() {
         span(55, Some(45), "orders", Internal),
         span(7, Some(6), "payments", Server),
     ];
-    let events =
-        [event(0, "orders", "orders-1", Started { pid: None, container: None }), event(400, "orders", "orders-1", Killed)];
+    let events = [
+        event(0, "orders", "orders-1", Started { pid: None, container: None }),
+        event(400, "orders", "orders-1", Killed),
+    ];
     let result = judge_with(&system(&SERVICES), &exchanges, &spans, &events, &[]);
     assert_eq!((gaps(&result), result.waived), (vec![], vec!["orders-1 was killed".to_owned()]));
     // The signal is noted before it is sent: until the next instance starts, requests can only be the dying one's.
