@@ -5,7 +5,7 @@
 //! | [`ProcessRuntime`] | the runtime: knows all instances and what became of them |
 //! | `instance` | one process: spawned, waited for, signalled |
 //! | `group` | its process group with the watchdog that ends it when the harness is gone |
-//! //! | `ports` | free ports, each given out once |
+//! | `ports` | free ports, each given out once |
 //! | `workplace`, `folder`, `program` | where all work, where it works, what it runs |
 //!
 //! Nothing here needs a tokio runtime but the waiting in [`Runtime::ended`] and [`Runtime::stop`]: processes are
