@@ -73,7 +73,7 @@ fn the_verdict_is_the_same_in_containers_and_nothing_is_left() {
         return;
     }
     let child = seaworthy()
-        .args(["check", SHOP, "--on", "docker", "--color", "never", "-q"])
+        .args(["check", SHOP, "--on", "docker", "--color", "never"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
