@@ -130,7 +130,6 @@ fn main() -> ExitCode {
     let healthy =
         std::env::var("SEAWORTHY_HEALTHY_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1);
     let mut trials = Vec::new();
-    let mut of = 0;
     for (shop, defects) in runs {
         let on = if shop.on == RunKind::Docker { "docker: " } else { "" };
         for number in 1..=healthy {
@@ -138,7 +137,6 @@ fn main() -> ExitCode {
             let name = if number == 1 { "healthy".to_owned() } else { format!("healthy-{number}") };
             trials.push(Trial::test(format!("{on}{name}"), move || shop.raises_no_alarm(&score)));
         }
-        of += defects.len();
         for (defect, rule, blames, _) in defects.into_iter().copied() {
             let (shop, score) = (shop.clone(), score.clone());
             let trial = move || shop.is_caught(defect, rule, blames, &score);
@@ -151,7 +149,8 @@ fn main() -> ExitCode {
             println!("left out {left_out} runs in containers (SEAWORTHY_NO_DOCKER=1)");
         }
         let alarms = score.alarms.load(Ordering::Relaxed);
-        println!("caught {}/{of}, false alarms {alarms}", score.caught.load(Ordering::Relaxed));
+        let (caught, tried) = (score.caught.load(Ordering::Relaxed), score.tried.load(Ordering::Relaxed));
+        println!("caught {caught}/{tried}, false alarms {alarms}");
     }
     conclusion.exit_code()
 }
@@ -159,6 +158,7 @@ fn main() -> ExitCode {
 /// What all runs add up to.
 #[derive(Default)]
 struct Score {
+    tried: AtomicUsize,
     caught: AtomicUsize,
     alarms: AtomicUsize,
 }
@@ -207,6 +207,7 @@ impl Shop {
     }
 
     fn is_caught(&self, defect: &str, rule: &str, blames: Blames, score: &Score) -> Result<(), Failed> {
+        score.tried.fetch_add(1, Ordering::Relaxed);
         let run = self.run(Some(defect))?;
         let names_it = |finding: &Finding| match blames {
             Service(service) => finding.service.as_ref().is_some_and(|named| *named == service),
