@@ -34,6 +34,7 @@
 //! # Ok::<(), seaworthy_experiment::flow::FlowFileError>(())
 //! ```
 
+mod carried;
 #[cfg(test)]
 mod complaints;
 pub mod expect;

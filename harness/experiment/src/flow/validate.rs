@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use seaworthy_core::fault::FaultAction;
 use seaworthy_core::ids::{EdgeId, is_name};
-use seaworthy_core::system::{PortProtocol, System};
+use seaworthy_core::system::System;
 use serde_json_path::JsonPath;
 
+use super::carried::misplaced;
 use super::expect::{Expect, JsonExpect};
 use super::load::{Problem, did_you_mean, key_problem, problem};
 use super::model::{Awaited, Capture, Flow, RequestTemplate, Step, TraceAssertion};
@@ -323,42 +324,6 @@ fn strings_of(value: &serde_json::Value) -> Vec<&str> {
         }
         _ => Vec::new(),
     }
-}
-
-/// What is wrong with doing this to an edge on which that is spoken.
-fn misplaced(
-    action: &FaultAction,
-    whole_edge: bool,
-    edge: &EdgeId,
-    system: &System,
-) -> Option<(String, Option<String>)> {
-    let kind = action.kind();
-    if system.message_edges().contains_key(edge) {
-        let help = "messages can be delayed, stalled, dropped, duplicated, reordered and poisoned";
-        return (!action.suits_messages()).then(|| {
-            (format!("`{kind}` cannot be done to messages, and `{edge}` carries them"), Some(help.into()))
-        });
-    }
-    if action.is_for_messages() {
-        let message = format!("`{kind}` can only be done to messages, and `{edge}` carries none");
-        return Some((message, Some("messages go over a broker: `calls: {…: {broker: NAME}}`".into())));
-    }
-    let is_bytes = system.protocol(edge) == Some(PortProtocol::Tcp);
-    if !is_bytes {
-        return matches!(action, FaultAction::Throttle { .. }).then(|| {
-            (format!("`{kind}` is for bytes, and `{edge}` carries requests"), Some("use `slow-body`".into()))
-        });
-    }
-    if !action.suits_bytes() {
-        let help = "it can be refused, delayed, stalled, reset and throttled";
-        return Some((format!("`{kind}` needs requests, and `{edge}` carries bytes"), Some(help.into())));
-    }
-    (!whole_edge).then(|| {
-        (
-            format!("`{edge}` carries bytes, so no request can be told from another"),
-            Some("add `whole-edge: true`".into()),
-        )
-    })
 }
 
 /// What does not fit the system.
