@@ -18,6 +18,7 @@
 //! | [`fault`] | fault rules: serialisable values, validated |
 //! | [`evidence`] | the trait that checks read, and its in-memory form |
 //! | [`check`], [`finding`], [`report`] | what is judged and what comes of it |
+//! | [`usage`] | what consumers rely on, field by field |
 //! | [`runtime`] | the trait that starts and stops instances |
 
 pub mod check;
@@ -39,3 +40,4 @@ pub mod span;
 pub mod system;
 pub mod time;
 pub mod tree;
+pub mod usage;
