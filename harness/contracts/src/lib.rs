@@ -9,3 +9,5 @@
 pub mod mismatch;
 pub mod model;
 pub mod outcome;
+
+mod tls;
