@@ -31,6 +31,9 @@ pub struct Summary {
     pub findings: FindingCounts,
     /// Flows run, controls not counted.
     pub flows: u64,
+    /// Interactions of contracts that were verified, kept or not.
+    #[serde(default)]
+    pub interactions: u64,
     /// Exchanges seen on all edges.
     pub exchanges: u64,
     /// Spans received.
@@ -84,6 +87,14 @@ pub struct RunReport {
     pub summary: Summary,
     /// What came of each check.
     pub checks: Vec<CheckReport>,
+}
+
+impl Summary {
+    /// Whether there was a system whose exchanges and telemetry could be counted.
+    pub fn is_of_a_run(&self) -> bool {
+        self.flows + self.exchanges + self.spans + self.logs + self.metric_points > 0
+            || !self.dropped.is_empty()
+    }
 }
 
 impl RunReport {

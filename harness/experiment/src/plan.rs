@@ -45,9 +45,14 @@ impl Progress for Silent {
     fn ended(&self, _: &str, _: bool) {}
 }
 
-/// Runs all flows on the system, asks protected routes as a stranger, and looks after events. What comes of it is
-/// in the session's evidence.
-pub async fn run(session: &Session, flows: &[Flow], progress: &dyn Progress) {
+/// Runs all flows on the system, asks protected routes as a stranger, does what `also` is once the flows are done and
+/// the system is whole, and looks after events. What comes of it is in the session's evidence.
+pub async fn run(
+    session: &Session,
+    flows: &[Flow],
+    also: impl Future<Output = ()>,
+    progress: &dyn Progress,
+) {
     session.plan_begins();
     let plan = Plan::new(session, flows);
     let runner = Runner { session, progress, control: plan.control };
@@ -56,6 +61,7 @@ pub async fn run(session: &Session, flows: &[Flow], progress: &dyn Progress) {
         runner.flow(flow, &flow.name).await;
         runner.control("after").await;
     }
+    also.await;
     if !session.system().facts.readiness.is_empty() {
         probes::cut_what_readiness_needs(session).await;
         runner.control("after").await;

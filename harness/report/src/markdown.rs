@@ -20,25 +20,32 @@ pub fn markdown(report: &RunReport) -> String {
         Verdict::Inconclusive => "❔",
     };
     let duration = for_people(Duration::from_millis(summary.duration_ms));
+    let mut columns = vec![
+        ("checks", grouped(summary.checks.total)),
+        ("passed", grouped(summary.checks.pass)),
+        ("failed", grouped(summary.checks.fail)),
+        ("inconclusive", grouped(summary.checks.inconclusive)),
+        ("skipped", grouped(summary.checks.skipped)),
+    ];
+    if summary.interactions > 0 {
+        columns.push(("interactions", grouped(summary.interactions)));
+    }
+    if summary.is_of_a_run() {
+        columns.extend([
+            ("flows", grouped(summary.flows)),
+            ("exchanges", grouped(summary.exchanges)),
+            ("spans", grouped(summary.spans)),
+            ("logs", grouped(summary.logs)),
+            ("faults fired", grouped(summary.faults_fired)),
+        ]);
+    }
+    columns.push(("time", duration));
     let mut out = vec![
         format!("## {sign} seaworthy: {}", word(report.verdict)),
         String::new(),
-        "| checks | passed | failed | inconclusive | skipped | flows | exchanges | spans | logs | faults fired | time |"
-            .to_owned(),
-        "|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|".to_owned(),
-        format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {duration} |",
-            grouped(summary.checks.total),
-            grouped(summary.checks.pass),
-            grouped(summary.checks.fail),
-            grouped(summary.checks.inconclusive),
-            grouped(summary.checks.skipped),
-            grouped(summary.flows),
-            grouped(summary.exchanges),
-            grouped(summary.spans),
-            grouped(summary.logs),
-            grouped(summary.faults_fired),
-        ),
+        row(columns.iter().map(|(name, _)| (*name).to_owned())),
+        format!("|{}", "--:|".repeat(columns.len())),
+        row(columns.iter().map(|(_, value)| value.clone())),
     ];
     for (what, number) in &summary.dropped {
         out.push(String::new());
@@ -74,6 +81,10 @@ pub fn markdown(report: &RunReport) -> String {
     }
     out.push(String::new());
     out.join("\n")
+}
+
+fn row(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
 fn section(out: &mut Vec<String>, title: &str, groups: Vec<Group<'_>>) {

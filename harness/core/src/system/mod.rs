@@ -7,7 +7,7 @@
 //! |---|---|
 //! | text → tree with places, strict YAML within limits | [`document`] |
 //! | the overlays (`on:`) of the chosen runtime over their services | `overlay` |
-//! | tree → types | `model`, `facts`, `forms` |
+//! | tree → types | `model`, `facts`, `contracts`, `forms` |
 //! | names, edges, order, placeholders, ranges | `validate` |
 //! | where each part stands, for checks that lack a fact | [`System::locate`] |
 //!
@@ -35,6 +35,7 @@
 //! ```
 
 mod address;
+mod contracts;
 pub mod document;
 mod error;
 mod facts;
@@ -52,6 +53,7 @@ pub mod suggest;
 mod validate;
 
 pub use address::{Address, AddressError, Endpoint};
+pub use contracts::Contracts;
 pub use error::{Mistake, SystemFileError};
 pub use facts::{
     Breaker, CheckSettings, Correlation, CustomCheck, Events, Expect, Facts, Protected, Retries, Saga,

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::contracts::Contracts;
 use super::facts::{CheckSettings, Facts};
 use super::image::Build;
 use super::locate::Places;
@@ -46,6 +47,9 @@ pub struct System {
     /// What no one can infer from watching.
     #[serde(default)]
     pub facts: Facts,
+    /// Which contracts bind the services.
+    #[serde(default)]
+    pub contracts: Contracts,
     /// Which checks are run, with which thresholds, and checks of your own.
     #[serde(default)]
     pub checks: CheckSettings,
@@ -314,6 +318,28 @@ impl Default for Telemetry {
 }
 
 impl System {
+    /// A system of which nothing but its name is known: for reports on what was judged without one.
+    pub fn named(name: impl Into<String>) -> Self {
+        System {
+            version: 1,
+            name: name.into(),
+            services: BTreeMap::new(),
+            ingress: BTreeMap::new(),
+            brokers: BTreeMap::new(),
+            attach: Attach::default(),
+            flows: Vec::new(),
+            vars: BTreeMap::new(),
+            telemetry: Telemetry::default(),
+            facts: Facts::default(),
+            contracts: Contracts::default(),
+            checks: CheckSettings::default(),
+            folder: PathBuf::new(),
+            file: PathBuf::new(),
+            on: RunKind::default(),
+            places: Places::default(),
+        }
+    }
+
     /// Every declared edge: calls between services and ingress. Ports are filled in where the provider has
     /// several.
     pub fn edges(&self) -> Vec<EdgeId> {

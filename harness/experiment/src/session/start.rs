@@ -71,9 +71,12 @@ impl Session {
             attach::open_edge(&wire, &system, edge, protocol).await?;
         }
         for (name, service) in &system.services {
-            if let Some(port) = service.health_port() {
-                let edge = system.edge(PROBE, name.as_str(), Some(port));
-                attach::open_edge(&wire, &system, edge, PortProtocol::Http).await?;
+            // The harness itself asks how a service is, and on ports of gRPC whether it keeps its contracts.
+            for (port, declared) in &service.ports {
+                if declared.protocol == PortProtocol::Grpc || service.health_port() == Some(port) {
+                    let edge = system.edge(PROBE, name.as_str(), Some(port));
+                    attach::open_edge(&wire, &system, edge, declared.protocol).await?;
+                }
             }
         }
         let client = http_client().map_err(|error| RuntimeError::Io {

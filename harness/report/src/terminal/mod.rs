@@ -189,6 +189,13 @@ impl<'p> Page<'p> {
         if summary.findings.warning > 0 {
             line += &format!(" · {}", count(summary.findings.warning, "warning"));
         }
+        if summary.interactions > 0 {
+            line += &format!(" · {}", count(summary.interactions, "interaction"));
+        }
+        if !summary.is_of_a_run() {
+            self.wrapped("", 0, &line);
+            return;
+        }
         line += &format!(" · {}", count(summary.flows, "flow"));
         self.wrapped("", 0, &line);
         let mut seen = [

@@ -8,13 +8,14 @@ use crate::support::root;
 
 /// Each room with the rooms that it may depend on. `core` is vocabulary; engines do not know each other; what needs
 /// two of them is composed in `experiment` or in the façade.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("seaworthy-core", &[]),
     ("seaworthy-wire", &["seaworthy-core"]),
     ("seaworthy-telemetry", &["seaworthy-core"]),
     ("seaworthy-runtime", &["seaworthy-core"]),
     ("seaworthy-checks", &["seaworthy-core"]),
     ("seaworthy-report", &["seaworthy-core"]),
+    ("seaworthy-contracts", &["seaworthy-core"]),
     (
         "seaworthy-experiment",
         &["seaworthy-core", "seaworthy-wire", "seaworthy-telemetry", "seaworthy-runtime"],
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "seaworthy-checks",
             "seaworthy-experiment",
             "seaworthy-report",
+            "seaworthy-contracts",
         ],
     ),
 ];
