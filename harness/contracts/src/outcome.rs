@@ -107,4 +107,11 @@ pub enum Warning {
         /// Which.
         state: String,
     },
+    /// It was judged from events on the wire.
+    SeenOnTheWire {
+        /// How many were compared, each once however often it was delivered.
+        compared: u64,
+        /// How many of them differ from what was agreed.
+        differing: u64,
+    },
 }
