@@ -28,6 +28,7 @@ pub use attach::wire_config;
 use broker::Taps;
 pub use finish::judge_completeness;
 pub use launch::LaunchError;
+pub(crate) use start::client_builder;
 pub use start::http_client;
 
 /// How many steps are kept of a session.

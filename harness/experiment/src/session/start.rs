@@ -308,15 +308,23 @@ impl Session {
 }
 
 /// A client that does what it is told and nothing else: HTTP/1.1, no retries, no redirects, no proxy from the
-/// environment.
+/// environment, no TLS.
 ///
 /// # Errors
-/// The TLS-less client of `reqwest` cannot be made; no cause for that is known.
+/// The client of `reqwest` cannot be made; no cause for that is known.
 pub fn http_client() -> reqwest::Result<reqwest::Client> {
+    client_builder().build()
+}
+
+/// What [`http_client`] builds, to be told more.
+pub(crate) fn client_builder() -> reqwest::ClientBuilder {
+    // Without a provider `reqwest` panics, as it is built here. Another one that was installed before will do as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
+        // It talks plain HTTP: no certificate is trusted, so none has to be found on this machine.
+        .tls_certs_only([])
         .no_proxy()
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .build()
 }

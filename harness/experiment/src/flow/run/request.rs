@@ -10,6 +10,7 @@ use seaworthy_core::system::System;
 use crate::flow::expect::Answer;
 use crate::flow::model::RequestTemplate;
 use crate::flow::text::{Scope, TextError};
+use crate::session::client_builder;
 
 /// The most of an answer's body that is read; a larger one is cut off and the connection dropped.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -17,13 +18,7 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// A client that never sends a request twice, follows no redirect and keeps no connection: what it sends is what
 /// the flow says, and no answer comes from a connection that another request has spoiled.
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .no_proxy()
-        .http1_only()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(0)
-        .build()
+    client_builder().pool_max_idle_per_host(0).build()
 }
 
 /// A request that is ready to go.
