@@ -1,0 +1,173 @@
+//! Between a contract's values and those of a real exchange: what came becomes a request to match, what is agreed
+//! becomes a response to send.
+
+use std::collections::HashMap;
+
+use pact_models::bodies::OptionalBody;
+use pact_models::content_types::ContentType;
+use pact_models::headers::parse_header;
+use pact_models::query_strings::parse_query_string;
+use seaworthy_core::secret;
+use wiremock::{Request, ResponseTemplate};
+
+use super::error::ConsumerError;
+use crate::mismatch::Mismatch;
+use crate::model::{Contents, Contract, HttpRequest, HttpResponse, MessageContents, Specification};
+
+/// The request as it came, in the words of a contract.
+pub(super) fn request_of(request: &Request) -> HttpRequest {
+    let mut headers: HashMap<String, Vec<String>> = HashMap::new();
+    for (name, value) in &request.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        headers.entry(name.to_string()).or_default().extend(parse_header(name.as_str(), &value));
+    }
+    let content_type = headers
+        .get("content-type")
+        .and_then(|values| values.first())
+        .and_then(|value| ContentType::parse(value.as_str()).ok());
+    HttpRequest {
+        method: request.method.to_string(),
+        path: request.url.path().to_owned(),
+        query: request.url.query().and_then(parse_query_string),
+        headers: (!headers.is_empty()).then_some(headers),
+        body: if request.body.is_empty() {
+            OptionalBody::Missing
+        } else {
+            OptionalBody::Present(request.body.clone().into(), content_type, None)
+        },
+        ..HttpRequest::default()
+    }
+}
+
+/// The response as it goes out; it must be servable.
+fn template(response: &HttpResponse) -> ResponseTemplate {
+    let mut template = ResponseTemplate::new(response.status);
+    for (name, values) in response.headers.iter().flatten() {
+        for value in values {
+            template = template.append_header(name.as_str(), value.as_str());
+        }
+    }
+    match response.body.value() {
+        Some(body) => template.set_body_bytes(body.to_vec()),
+        None => template,
+    }
+}
+
+/// The request as a line for the shell, secrets redacted, long bodies cut.
+pub(super) fn as_curl(request: &HttpRequest) -> String {
+    use std::fmt::Write as _;
+    const LIMIT: usize = 1000;
+    let mut line = format!("curl -X {} '$PROVIDER{}", request.method, request.path);
+    if let Some(query) = &request.query {
+        let query = pact_models::query_strings::build_query_string(query.clone());
+        let _ = write!(line, "?{query}");
+    }
+    line.push('\'');
+    let mut headers: Vec<_> = request.headers.iter().flatten().collect();
+    headers.sort();
+    for (name, values) in headers {
+        // What every client adds says nothing of this request.
+        if matches!(name.as_str(), "host" | "content-length" | "accept-encoding" | "user-agent") {
+            continue;
+        }
+        for value in values {
+            let _ =
+                write!(line, " -H {}", quoted(&format!("{name}: {}", secret::redact_header(name, value))));
+        }
+    }
+    if let Some(body) = request.body.value() {
+        let text = String::from_utf8_lossy(&body);
+        let (text, _) = secret::redact(&text);
+        let cut: String = text.chars().take(LIMIT).collect();
+        let _ = write!(line, " -d {}", quoted(&cut));
+        if cut.len() < text.len() {
+            let _ = write!(line, " (the first {LIMIT} characters of {} bytes)", body.len());
+        }
+    }
+    line
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// What is wrong with the examples of a contract: one that does not keep its own rules would be served to the
+/// consumer although no provider may answer so.
+pub(super) fn check_examples(contract: &Contract) -> Result<(), ConsumerError> {
+    for interaction in &contract.interactions {
+        let declaration = |message: String| ConsumerError::Declaration {
+            name: interaction.name(),
+            location: interaction.location.clone(),
+            message,
+        };
+        let specification = contract.specification;
+        let wrong = match &interaction.contents {
+            Contents::Http { request, response } => {
+                servable(response).map_err(declaration)?;
+                let mut wrong = match_request(request, request, specification);
+                wrong.extend(match_response(response, response, specification));
+                wrong
+            }
+            Contents::Message(message) => match_message(message, message, specification),
+            Contents::SynchronousMessage { .. } => Vec::new(),
+        };
+        if let Some(mismatch) = wrong.first() {
+            return Err(declaration(format!("its example does not keep its own rules: {mismatch}")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a response can be sent at all.
+fn servable(response: &HttpResponse) -> Result<(), String> {
+    if !(200..=999).contains(&response.status) {
+        return Err(format!("a mock cannot answer with status {}; use 200 to 999", response.status));
+    }
+    for (name, values) in response.headers.iter().flatten() {
+        http::HeaderName::try_from(name).map_err(|_| format!("{name:?} is no name of a header"))?;
+        for value in values {
+            http::HeaderValue::try_from(value)
+                .map_err(|_| format!("header {name} cannot have the value {value:?}"))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn match_request(
+    expected: &HttpRequest,
+    actual: &HttpRequest,
+    specification: Specification,
+) -> Vec<Mismatch> {
+    crate::consumer::shim::request(expected, actual, specification)
+}
+
+pub(super) fn match_response(
+    _expected: &HttpResponse,
+    _actual: &HttpResponse,
+    _specification: Specification,
+) -> Vec<Mismatch> {
+    Vec::new()
+}
+
+pub(super) fn match_message(
+    _expected: &MessageContents,
+    _actual: &MessageContents,
+    _specification: Specification,
+) -> Vec<Mismatch> {
+    Vec::new()
+}
+
+/// What is answered to `request`.
+pub(super) fn response(
+    response: &HttpResponse,
+    _request: &HttpRequest,
+    _base: &str,
+) -> Result<ResponseTemplate, String> {
+    servable(response)?;
+    Ok(template(response))
+}
+
+/// The message as it is handed over.
+pub(super) fn message(message: &MessageContents) -> Result<MessageContents, ConsumerError> {
+    Ok(message.clone())
+}

@@ -1,0 +1,3 @@
+//! The consumer's side: what a test declares, how it is played, what is written.
+
+mod playing;

@@ -1,0 +1,10 @@
+//! Contracts as consumers, providers and pipelines meet them: real sockets, real files, no sleeps.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper of a test fails like a test"
+)]
+
+mod consumer;
