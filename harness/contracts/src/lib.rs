@@ -3,12 +3,20 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`consumer`] | a consumer's test declares what it relies on, plays it, and writes the contract |
+//! | [`casefile`] | case files of the Pact specification run |
+//! | [`document`] | pact files of V1 to V4 read and written |
+//! | [`generate`] | values that are made anew each time, put into requests, responses and messages |
+//! | [`matching`] | what came held against what was agreed |
 //! | [`model`] | a [`model::Contract`] with its [`model::Interaction`]s, the same for Pact V1 to V4 |
 //! | [`mismatch`] | where something differs from what was agreed |
 //! | [`outcome`] | what came of verifying an interaction |
 //! | [`write`] | a folder of contracts that many tests write at once |
 
+pub mod casefile;
 pub mod consumer;
+pub mod document;
+pub mod generate;
+pub mod matching;
 pub mod mismatch;
 pub mod model;
 pub mod outcome;

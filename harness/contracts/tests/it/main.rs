@@ -7,4 +7,5 @@
     reason = "a helper of a test fails like a test"
 )]
 
+mod cases;
 mod consumer;

@@ -1,0 +1,165 @@
+//! What `pact_matching` found, in the words of this crate.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use pact_matching::{BodyMatchResult, Mismatch as Found};
+use pact_models::matchingrules::Category;
+use pact_models::path_exp::DocPath;
+
+use super::{Rules, rule};
+use crate::mismatch::{Mismatch, Part};
+
+/// How much of a body or value is kept in a mismatch, in bytes.
+const KEPT: usize = 4096;
+
+/// Collects what differs.
+#[derive(Default)]
+pub(super) struct Report {
+    mismatches: Vec<Mismatch>,
+}
+
+impl Report {
+    /// What was found in a body; `None` where comparing did not come to an end.
+    pub(super) fn body(&mut self, result: Option<BodyMatchResult>, rules: &Rules<'_>) {
+        match result {
+            Some(result) => self.add(result.mismatches(), rules),
+            // Only plugins make it wait, and there are none here.
+            None => self.mismatches.push(plain(
+                Part::Body,
+                String::new(),
+                None,
+                None,
+                "it could not be compared: its content type needs a plugin".to_owned(),
+            )),
+        }
+    }
+
+    pub(super) fn add(&mut self, found: impl IntoIterator<Item = Found>, rules: &Rules<'_>) {
+        self.mismatches.extend(found.into_iter().map(|found| converted(found, rules)));
+    }
+
+    /// All that differs, in order, each once. What is absent is told from what is empty by looking it up.
+    pub(super) fn finish(
+        mut self,
+        expected: Option<&HashMap<String, Vec<String>>>,
+        actual: Option<&HashMap<String, Vec<String>>>,
+    ) -> Vec<Mismatch> {
+        for mismatch in self.mismatches.iter_mut().filter(|mismatch| mismatch.part == Part::Header) {
+            let has = |headers: Option<&HashMap<String, Vec<String>>>| {
+                headers.is_some_and(|headers| {
+                    headers.keys().any(|name| name.eq_ignore_ascii_case(&mismatch.path))
+                })
+            };
+            let (has_expected, has_actual) = (has(expected), has(actual));
+            if !has_expected {
+                mismatch.expected = None;
+            }
+            if !has_actual {
+                mismatch.actual = None;
+            }
+        }
+        self.mismatches.sort();
+        self.mismatches.dedup();
+        self.mismatches
+    }
+}
+
+fn converted(found: Found, rules: &Rules<'_>) -> Mismatch {
+    match found {
+        Found::MethodMismatch { expected, actual, .. } => {
+            let message = format!("expected {expected} but was {actual}");
+            plain(Part::Method, String::new(), Some(expected), Some(actual), message)
+        }
+        Found::PathMismatch { expected, actual, mismatch } => Mismatch {
+            rule: applied(rules, Category::PATH, Some(DocPath::empty())),
+            ..plain(Part::Path, String::new(), Some(expected), Some(actual), mismatch)
+        },
+        Found::StatusMismatch { expected, actual, mismatch } => Mismatch {
+            rule: applied(rules, Category::STATUS, Some(DocPath::empty())),
+            ..plain(
+                Part::Status,
+                String::new(),
+                Some(expected.to_string()),
+                Some(actual.to_string()),
+                mismatch,
+            )
+        },
+        Found::QueryMismatch { parameter, expected, actual, mismatch } => Mismatch {
+            rule: applied(rules, Category::QUERY, Some(named(&parameter))),
+            ..plain(Part::Query, parameter, present(expected), present(actual), mismatch)
+        },
+        Found::HeaderMismatch { key, expected, actual, mismatch } => Mismatch {
+            rule: applied(rules, Category::HEADER, Some(named(&key.to_lowercase()))),
+            ..plain(Part::Header, key, Some(expected), Some(actual), mismatch)
+        },
+        Found::MetadataMismatch { key, expected, actual, mismatch } => Mismatch {
+            rule: applied(rules, Category::METADATA, Some(named(&key))),
+            ..plain(Part::Metadata, key, present(expected), present(actual), mismatch)
+        },
+        Found::BodyTypeMismatch { expected, actual, mismatch, .. } => {
+            plain(Part::Body, String::new(), present(expected), present(actual), mismatch)
+        }
+        Found::BodyMismatch { path, expected, actual, mismatch } => {
+            let path = if path == "/" { "$".to_owned() } else { path };
+            Mismatch {
+                rule: applied(rules, Category::CONTENTS, DocPath::new(path.as_str()).ok()),
+                ..plain(Part::Body, path, expected.as_ref().map(text), actual.as_ref().map(text), mismatch)
+            }
+        }
+    }
+}
+
+fn plain(
+    part: Part,
+    path: String,
+    expected: Option<String>,
+    actual: Option<String>,
+    message: String,
+) -> Mismatch {
+    Mismatch { part, path, expected, actual, message, rule: None }
+}
+
+fn present(value: String) -> Option<String> {
+    (!value.is_empty()).then_some(value)
+}
+
+/// The path of a header, a query parameter or a key of the metadata.
+fn named(name: &str) -> DocPath {
+    DocPath::root().join(name)
+}
+
+/// The rule that was applied at a place.
+fn applied(rules: &Rules<'_>, category: Category, path: Option<DocPath>) -> Option<String> {
+    let path = path?;
+    let lower = category == Category::HEADER;
+    let mut rules = rules.category(category);
+    if rules.is_empty() {
+        return None;
+    }
+    if lower {
+        rules.rules = rules.rules.into_iter().map(|(path, list)| (path.to_lower_case(), list)).collect();
+    }
+    let tokens = path.to_vec();
+    let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    if !rules.matcher_is_defined(&tokens) {
+        return None;
+    }
+    rule::describe(&rules.select_best_matcher(&tokens))
+}
+
+/// Bytes as text, no more than is worth keeping.
+fn text(bytes: &Bytes) -> String {
+    let kept = &bytes[..bytes.len().min(KEPT)];
+    let mut text = match std::str::from_utf8(kept) {
+        Ok(text) => text.to_owned(),
+        Err(error) if error.valid_up_to() + 4 > kept.len() => {
+            String::from_utf8_lossy(&kept[..error.valid_up_to()]).into_owned()
+        }
+        Err(_) => return format!("{} bytes that are not text", bytes.len()),
+    };
+    if bytes.len() > kept.len() {
+        text.push_str(&format!("… ({} bytes)", bytes.len()));
+    }
+    text
+}
