@@ -3,24 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// What there is to know about one rule, or about a check as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// The rule's id (`retry.no-backoff`); the check's own id on the page of a check.
-    pub rule: &'static str,
-    /// The check that it belongs to, as `--only` and `--skip` take it.
-    pub check: &'static str,
-    /// Markdown: what it means, why it matters, how it is judged, how to mend it.
-    pub text: Cow<'static, str>,
-}
-
-impl Page {
-    /// What the rule means, in one sentence: the first paragraph.
-    pub fn summary(&self) -> &str {
-        let body = self.text.split_once('\n').map_or("", |(_, body)| body).trim_start();
-        body.split("\n\n").next().unwrap_or_default().trim()
-    }
-}
+pub use seaworthy_core::page::Page;
 
 macro_rules! pages {
     ($($check:literal: [$($rule:literal),+ $(,)?]),+ $(,)?) => {
@@ -67,21 +50,7 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     }
 });
 
-/// One page per check, made of the first paragraphs of its rules' pages.
-static CHECKS: LazyLock<Vec<Page>> = LazyLock::new(|| {
-    let mut checks: Vec<&'static str> = PAGES.iter().map(|page| page.check).collect();
-    checks.dedup();
-    let overview = |check: &'static str| {
-        let mut text =
-            format!("# {check}\n\nA check with these rules; `seaworthy explain RULE` says more of each.\n");
-        for page in PAGES.iter().filter(|page| page.check == check) {
-            text += &format!("\n- `{}`: {}", page.rule, page.summary().replace('\n', " "));
-        }
-        text.push('\n');
-        Page { rule: check, check, text: Cow::Owned(text) }
-    };
-    checks.into_iter().map(overview).collect()
-});
+static CHECKS: LazyLock<Vec<Page>> = LazyLock::new(|| Page::of_checks(&PAGES));
 
 /// The pages of all rules, by check in the order of the catalogue.
 pub fn pages() -> &'static [Page] {

@@ -20,6 +20,7 @@ pub mod matching;
 pub mod mismatch;
 pub mod model;
 pub mod outcome;
+pub mod pages;
 pub mod write;
 
 mod tls;

@@ -19,6 +19,7 @@
 //! | [`evidence`] | the trait that checks read, and its in-memory form |
 //! | [`check`], [`finding`], [`report`] | what is judged and what comes of it |
 //! | [`usage`] | what consumers rely on, field by field |
+//! | [`page`] | what there is to know about a rule |
 //! | [`runtime`] | the trait that starts and stops instances |
 
 pub mod check;
@@ -32,6 +33,7 @@ pub mod ids;
 pub mod instance;
 pub mod log;
 pub mod metric;
+pub mod page;
 pub mod report;
 pub mod route;
 pub mod runtime;
