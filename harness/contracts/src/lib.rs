@@ -9,6 +9,7 @@
 //! | [`matching`] | what came held against what was agreed |
 //! | [`model`] | a [`model::Contract`] with its [`model::Interaction`]s, the same for Pact V1 to V4 |
 //! | [`mismatch`] | where something differs from what was agreed |
+//! | [`observe`] | contracts and the wire: record, drift, coverage, events, and what a contract pins |
 //! | [`outcome`] | what came of verifying an interaction |
 //! | [`write`] | a folder of contracts that many tests write at once |
 
@@ -19,6 +20,7 @@ pub mod generate;
 pub mod matching;
 pub mod mismatch;
 pub mod model;
+pub mod observe;
 pub mod outcome;
 pub mod pages;
 pub mod write;
