@@ -74,23 +74,14 @@ pub(crate) fn read_described(
         None => return Ok(OptionalBody::Missing),
         Some(Value::Null) => return Ok(OptionalBody::Null),
         Some(Value::Object(described)) => described,
-        Some(other) => {
-            let reason = format!(
-                "a body of V4 is an object with content, contentType and encoded, not {}",
-                kind(other)
-            );
-            return Err(Fault::new(reason));
-        }
+        // Some tools put the contents where their description belongs.
+        Some(bare) => return Ok(OptionalBody::Present(bare.to_string().into(), None, None)),
     };
     let Some(content) = described.get("content") else {
-        if described.is_empty()
-            || described
-                .keys()
-                .all(|key| ["contentType", "contentTypeHint", "encoded"].contains(&key.as_str()))
-        {
+        if described.keys().all(|key| ["contentType", "contentTypeHint", "encoded"].contains(&key.as_str())) {
             return Ok(OptionalBody::Missing);
         }
-        return Err(Fault::new("a body of V4 needs content"));
+        return Ok(OptionalBody::Present(Value::Object(described.clone()).to_string().into(), None, None));
     };
     if content.is_null() {
         return Ok(OptionalBody::Null);

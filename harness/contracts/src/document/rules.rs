@@ -61,15 +61,29 @@ fn check(value: &Value) -> Result<(), Fault> {
 pub(crate) fn generators(json: &Map<String, Value>) -> Result<Generators, Fault> {
     let generators = match json.get("generators") {
         None | Some(Value::Null) => return Ok(Generators::default()),
-        Some(generators @ Value::Object(_)) => generators,
+        Some(Value::Object(generators)) => generators,
         Some(other) => {
             return Err(
                 Fault::new(format!("generators are an object, not {}", kind(other))).under("generators")
             );
         }
     };
+    let mut known = Map::new();
+    for (name, generators) in generators {
+        let category = match name.to_ascii_lowercase().as_str() {
+            // `pact_models` knows these by another name.
+            "content" | "contents" => "body".to_owned(),
+            "headers" => "header".to_owned(),
+            category if CATEGORIES.contains(&category) => category.to_owned(),
+            _ => {
+                let reason = format!("'{name}' is no part ({})", CATEGORIES.join(", "));
+                return Err(Fault::new(reason).under(name).under("generators"));
+            }
+        };
+        known.insert(category, generators.clone());
+    }
     let mut generators_only = Map::new();
-    generators_only.insert("generators".to_owned(), generators.clone());
+    generators_only.insert("generators".to_owned(), Value::Object(known));
     generators_from_json(&Value::Object(generators_only))
         .map_err(|error| Fault::new(format!("{error:#}")).under("generators"))
 }

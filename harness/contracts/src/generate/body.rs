@@ -14,6 +14,7 @@ use pact_models::path_exp::{DocPath, PathToken};
 use serde_json::Value;
 
 use super::{GenerateContext, GenerateError, value};
+use crate::matching::xml;
 use crate::mismatch::Part;
 
 /// The body with new values; `None` where it stays as it is.
@@ -66,6 +67,9 @@ fn by_pact(
     generators: &[(&DocPath, &Generator)],
     context: &GenerateContext,
 ) -> Result<Option<Bytes>, GenerateError> {
+    if content_type.is_xml() && xml::is_too_deep(bytes) {
+        return Ok(None);
+    }
     let mut fitting = HashMap::new();
     for (path, generator) in generators {
         value::make(generator, &Value::from(""), context).map_err(|error| error.at(Part::Body, path))?;

@@ -6,11 +6,11 @@ use crate::mismatch::{Mismatch, Part};
 
 /// Runs a comparison. Should it panic (expressions and documents come from files and from the wire), that is said as
 /// a mismatch, and nothing is taken down with it.
-pub(super) fn guarded(part: Part, compare: impl FnOnce() -> Vec<Mismatch>) -> Vec<Mismatch> {
+pub(super) fn guarded(compare: impl FnOnce() -> Vec<Mismatch>) -> Vec<Mismatch> {
     // What the closure holds is only read, so nothing can be left half done.
     catch_unwind(AssertUnwindSafe(compare)).unwrap_or_else(|_| {
         vec![Mismatch {
-            part,
+            part: Part::Body,
             path: String::new(),
             expected: None,
             actual: None,

@@ -6,6 +6,7 @@
 mod guard;
 mod report;
 mod rule;
+pub(crate) mod xml;
 
 use std::collections::HashMap;
 
@@ -15,6 +16,8 @@ use pact_matching::{
     BodyMatchResult, CoreMatchingContext, DiffConfig, HeaderMatchingContext, match_body,
     match_message_contents, match_message_metadata, match_method, match_path, match_query, match_status,
 };
+use pact_models::bodies::OptionalBody;
+use pact_models::content_types::ContentType;
 use pact_models::matchingrules::{Category, MatchingRuleCategory, MatchingRules};
 
 use crate::document::query;
@@ -25,20 +28,26 @@ use report::Report;
 /// Where a request that came differs from the one that was agreed; nothing where it does not. Nothing more may come
 /// than was agreed, but for headers.
 pub fn request(expected: &HttpRequest, actual: &HttpRequest, version: Specification) -> Vec<Mismatch> {
-    guard::guarded(Part::Body, || {
-        let rules = Rules::of(&expected.matching_rules, version);
+    guard::guarded(|| {
+        let is_xml = is_xml(expected.content_type());
+        let parts = [Category::PATH, Category::QUERY, Category::HEADER, Category::BODY];
+        let rules = Rules::of(&expected.matching_rules, version, &parts, is_xml);
         let headers =
             HeaderMatchingContext::new(&rules.context(Category::HEADER, DiffConfig::NoUnexpectedKeys));
         let path = rules.context(Category::PATH, DiffConfig::NoUnexpectedKeys);
         let query = rules.context(Category::QUERY, DiffConfig::NoUnexpectedKeys);
-        let body = rules.context(Category::BODY, DiffConfig::NoUnexpectedKeys);
-        let mut report = Report::default();
-        report.add(match_method(&expected.method, &actual.method).err(), &rules);
-        report.add(match_path(&expected.path, &actual.path, &path).err().unwrap_or_default(), &rules);
-        let differences = match_query(expected.query.clone(), actual.query.clone(), &query);
-        report.add(differences.into_values().flatten(), &rules);
-        report.add(in_headers(expected.headers.as_ref(), actual.headers.as_ref(), &headers), &rules);
-        report.body(match_body(expected, actual, &body, &headers).now_or_never(), &rules);
+        let mut report = Report::new(&rules);
+        report.add(match_method(&expected.method, &actual.method).err());
+        report.add(match_path(&expected.path, &actual.path, &path).err().unwrap_or_default());
+        report.add(match_query(expected.query.clone(), actual.query.clone(), &query).into_values().flatten());
+        report.add(in_headers(expected.headers.as_ref(), actual.headers.as_ref(), &headers));
+        match beyond(&expected.body, &actual.body, is_xml) {
+            Some(mismatch) => report.push(mismatch),
+            None => {
+                let body = rules.context(Category::BODY, DiffConfig::NoUnexpectedKeys);
+                report.body(match_body(expected, actual, &body, &headers).now_or_never());
+            }
+        }
         report.finish(expected.headers.as_ref(), actual.headers.as_ref())
     })
 }
@@ -46,16 +55,23 @@ pub fn request(expected: &HttpRequest, actual: &HttpRequest, version: Specificat
 /// Where a response that came differs from the one that was agreed; nothing where it does not. More may come than was
 /// agreed: headers, fields of objects.
 pub fn response(expected: &HttpResponse, actual: &HttpResponse, version: Specification) -> Vec<Mismatch> {
-    guard::guarded(Part::Body, || {
-        let rules = Rules::of(&expected.matching_rules, version);
+    guard::guarded(|| {
+        let is_xml = is_xml(expected.content_type());
+        let parts = [Category::STATUS, Category::HEADER, Category::BODY];
+        let rules = Rules::of(&expected.matching_rules, version, &parts, is_xml);
         let headers =
             HeaderMatchingContext::new(&rules.context(Category::HEADER, DiffConfig::NoUnexpectedKeys));
         let status = rules.context(Category::STATUS, DiffConfig::AllowUnexpectedKeys);
-        let body = rules.context(Category::BODY, DiffConfig::AllowUnexpectedKeys);
-        let mut report = Report::default();
-        report.add(match_status(expected.status, actual.status, &status).err().unwrap_or_default(), &rules);
-        report.add(in_headers(expected.headers.as_ref(), actual.headers.as_ref(), &headers), &rules);
-        report.body(match_body(expected, actual, &body, &headers).now_or_never(), &rules);
+        let mut report = Report::new(&rules);
+        report.add(match_status(expected.status, actual.status, &status).err().unwrap_or_default());
+        report.add(in_headers(expected.headers.as_ref(), actual.headers.as_ref(), &headers));
+        match beyond(&expected.body, &actual.body, is_xml) {
+            Some(mismatch) => report.push(mismatch),
+            None => {
+                let body = rules.context(Category::BODY, DiffConfig::AllowUnexpectedKeys);
+                report.body(match_body(expected, actual, &body, &headers).now_or_never());
+            }
+        }
         report.finish(expected.headers.as_ref(), actual.headers.as_ref())
     })
 }
@@ -67,21 +83,24 @@ pub fn message(
     actual: &MessageContents,
     version: Specification,
 ) -> Vec<Mismatch> {
-    guard::guarded(Part::Body, || {
-        let rules = Rules::of(&expected.matching_rules, version);
-        let contents = rules.context(Category::CONTENTS, DiffConfig::AllowUnexpectedKeys);
+    guard::guarded(|| {
+        let is_xml = is_xml(expected.message_content_type());
+        let rules =
+            Rules::of(&expected.matching_rules, version, &[Category::BODY, Category::METADATA], is_xml);
         let metadata = rules.context(Category::METADATA, DiffConfig::AllowUnexpectedKeys);
-        let mut report = Report::default();
-        let result = match match_message_contents(expected, actual, &contents).now_or_never() {
-            Some(Ok(())) => Some(BodyMatchResult::Ok),
-            Some(Err(mismatches)) => {
-                Some(BodyMatchResult::BodyMismatches(HashMap::from([(String::new(), mismatches)])))
+        let mut report = Report::new(&rules);
+        report.add(match_message_metadata(expected, actual, &metadata).into_values().flatten());
+        match beyond(&expected.contents, &actual.contents, is_xml) {
+            Some(mismatch) => report.push(mismatch),
+            None => {
+                let contents = rules.context(Category::BODY, DiffConfig::AllowUnexpectedKeys);
+                let result = match_message_contents(expected, actual, &contents).now_or_never();
+                report.body(result.map(|result| match result {
+                    Ok(()) => BodyMatchResult::Ok,
+                    Err(found) => BodyMatchResult::BodyMismatches(HashMap::from([(String::new(), found)])),
+                }));
             }
-            None => None,
-        };
-        report.body(result, &rules);
-        let differences = match_message_metadata(expected, actual, &metadata);
-        report.add(differences.into_values().flatten(), &rules);
+        }
         report.finish(None, None)
     })
 }
@@ -115,40 +134,75 @@ fn in_headers(
 }
 
 /// The rules of one request, response or message, by part.
-pub(crate) struct Rules<'a> {
-    rules: &'a MatchingRules,
+pub(crate) struct Rules {
+    categories: Vec<MatchingRuleCategory>,
     version: Specification,
 }
 
-impl<'a> Rules<'a> {
-    fn of(rules: &'a MatchingRules, version: Specification) -> Self {
-        Self { rules, version }
+impl Rules {
+    /// The rules for these parts. V1 had none. What speaks of contents stands under `body` or `content`, by tool and
+    /// version: here it is always `body`.
+    fn of(rules: &MatchingRules, version: Specification, categories: &[Category], is_xml: bool) -> Self {
+        let found = categories.iter().map(|category| {
+            let mut found = MatchingRuleCategory::empty(category.clone());
+            let other = (*category == Category::BODY).then_some(&Category::CONTENTS);
+            for name in [Some(category), other].into_iter().flatten().filter(|_| version >= Specification::V2)
+            {
+                if let Some(rules) = rules.rules.get(name) {
+                    found.add_rules(rules.clone());
+                }
+            }
+            match category {
+                Category::BODY if is_xml => xml::rewritten(&found),
+                // Names of headers are the same in capitals and small letters.
+                Category::HEADER => {
+                    found.rules =
+                        found.rules.into_iter().map(|(path, list)| (path.to_lower_case(), list)).collect();
+                    found
+                }
+                _ => found,
+            }
+        });
+        Self { categories: found.collect(), version }
     }
 
-    /// The rules for a part. V1 had none. Those for a message's contents stand under `content` or `body`, by tool.
-    fn category(&self, category: Category) -> MatchingRuleCategory {
-        if self.version < Specification::V2 {
-            return MatchingRuleCategory::empty(category);
-        }
-        let mut found = MatchingRuleCategory::empty(Category::BODY);
-        let names = match category {
-            Category::CONTENTS => [Category::CONTENTS, Category::BODY].as_slice(),
-            ref category => std::slice::from_ref(category),
-        };
-        for name in names {
-            if let Some(rules) = self.rules.rules.get(name) {
-                found.add_rules(rules.clone());
-            }
-        }
-        found.name = if category == Category::CONTENTS { Category::BODY } else { category };
-        found
+    fn category(&self, category: &Category) -> Option<&MatchingRuleCategory> {
+        self.categories.iter().find(|rules| rules.name == *category)
     }
 
     fn context(&self, category: Category, config: DiffConfig) -> CoreMatchingContext {
         CoreMatchingContext {
-            matchers: self.category(category),
+            matchers: self
+                .category(&category)
+                .cloned()
+                .unwrap_or_else(|| MatchingRuleCategory::empty(category)),
             config,
             matching_spec: self.version.as_pact(),
         }
     }
+}
+
+/// Why bodies cannot be compared, whatever the rules are.
+fn beyond(expected: &OptionalBody, actual: &OptionalBody, is_xml: bool) -> Option<Mismatch> {
+    let too_deep = |body: &OptionalBody| is_xml && body.value().is_some_and(|bytes| xml::is_too_deep(&bytes));
+    let which = match (too_deep(expected), too_deep(actual)) {
+        (false, false) => return None,
+        (true, _) => "agreed",
+        (false, true) => "that came",
+    };
+    Some(Mismatch {
+        part: Part::Body,
+        path: String::new(),
+        expected: None,
+        actual: None,
+        message: format!(
+            "the body {which} nests elements deeper than {} levels, and could not be compared",
+            xml::DEPTH
+        ),
+        rule: None,
+    })
+}
+
+fn is_xml(content_type: Option<ContentType>) -> bool {
+    content_type.is_some_and(|content_type| content_type.is_xml())
 }

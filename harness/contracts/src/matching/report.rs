@@ -14,16 +14,24 @@ use crate::mismatch::{Mismatch, Part};
 const KEPT: usize = 4096;
 
 /// Collects what differs.
-#[derive(Default)]
-pub(super) struct Report {
+pub(super) struct Report<'a> {
+    rules: &'a Rules,
     mismatches: Vec<Mismatch>,
 }
 
-impl Report {
+impl<'a> Report<'a> {
+    pub(super) fn new(rules: &'a Rules) -> Self {
+        Self { rules, mismatches: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, mismatch: Mismatch) {
+        self.mismatches.push(mismatch);
+    }
+
     /// What was found in a body; `None` where comparing did not come to an end.
-    pub(super) fn body(&mut self, result: Option<BodyMatchResult>, rules: &Rules<'_>) {
+    pub(super) fn body(&mut self, result: Option<BodyMatchResult>) {
         match result {
-            Some(result) => self.add(result.mismatches(), rules),
+            Some(result) => self.add(result.mismatches()),
             // Only plugins make it wait, and there are none here.
             None => self.mismatches.push(plain(
                 Part::Body,
@@ -35,7 +43,8 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, found: impl IntoIterator<Item = Found>, rules: &Rules<'_>) {
+    pub(super) fn add(&mut self, found: impl IntoIterator<Item = Found>) {
+        let rules = self.rules;
         self.mismatches.extend(found.into_iter().map(|found| converted(found, rules)));
     }
 
@@ -65,18 +74,18 @@ impl Report {
     }
 }
 
-fn converted(found: Found, rules: &Rules<'_>) -> Mismatch {
+fn converted(found: Found, rules: &Rules) -> Mismatch {
     match found {
         Found::MethodMismatch { expected, actual, .. } => {
             let message = format!("expected {expected} but was {actual}");
             plain(Part::Method, String::new(), Some(expected), Some(actual), message)
         }
         Found::PathMismatch { expected, actual, mismatch } => Mismatch {
-            rule: applied(rules, Category::PATH, Some(DocPath::empty())),
+            rule: applied(rules, &Category::PATH, Some(DocPath::empty())),
             ..plain(Part::Path, String::new(), Some(expected), Some(actual), mismatch)
         },
         Found::StatusMismatch { expected, actual, mismatch } => Mismatch {
-            rule: applied(rules, Category::STATUS, Some(DocPath::empty())),
+            rule: applied(rules, &Category::STATUS, Some(DocPath::empty())),
             ..plain(
                 Part::Status,
                 String::new(),
@@ -86,15 +95,15 @@ fn converted(found: Found, rules: &Rules<'_>) -> Mismatch {
             )
         },
         Found::QueryMismatch { parameter, expected, actual, mismatch } => Mismatch {
-            rule: applied(rules, Category::QUERY, Some(named(&parameter))),
+            rule: applied(rules, &Category::QUERY, Some(named(&parameter))),
             ..plain(Part::Query, parameter, present(expected), present(actual), mismatch)
         },
         Found::HeaderMismatch { key, expected, actual, mismatch } => Mismatch {
-            rule: applied(rules, Category::HEADER, Some(named(&key.to_lowercase()))),
+            rule: applied(rules, &Category::HEADER, Some(named(&key.to_lowercase()))),
             ..plain(Part::Header, key, Some(expected), Some(actual), mismatch)
         },
         Found::MetadataMismatch { key, expected, actual, mismatch } => Mismatch {
-            rule: applied(rules, Category::METADATA, Some(named(&key))),
+            rule: applied(rules, &Category::METADATA, Some(named(&key))),
             ..plain(Part::Metadata, key, present(expected), present(actual), mismatch)
         },
         Found::BodyTypeMismatch { expected, actual, mismatch, .. } => {
@@ -103,7 +112,7 @@ fn converted(found: Found, rules: &Rules<'_>) -> Mismatch {
         Found::BodyMismatch { path, expected, actual, mismatch } => {
             let path = if path == "/" { "$".to_owned() } else { path };
             Mismatch {
-                rule: applied(rules, Category::CONTENTS, DocPath::new(path.as_str()).ok()),
+                rule: applied(rules, &Category::BODY, DocPath::new(path.as_str()).ok()),
                 ..plain(Part::Body, path, expected.as_ref().map(text), actual.as_ref().map(text), mismatch)
             }
         }
@@ -130,17 +139,9 @@ fn named(name: &str) -> DocPath {
 }
 
 /// The rule that was applied at a place.
-fn applied(rules: &Rules<'_>, category: Category, path: Option<DocPath>) -> Option<String> {
-    let path = path?;
-    let lower = category == Category::HEADER;
-    let mut rules = rules.category(category);
-    if rules.is_empty() {
-        return None;
-    }
-    if lower {
-        rules.rules = rules.rules.into_iter().map(|(path, list)| (path.to_lower_case(), list)).collect();
-    }
-    let tokens = path.to_vec();
+fn applied(rules: &Rules, category: &Category, path: Option<DocPath>) -> Option<String> {
+    let rules = rules.category(category).filter(|rules| !rules.is_empty())?;
+    let tokens = path?.to_vec();
     let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
     if !rules.matcher_is_defined(&tokens) {
         return None;
