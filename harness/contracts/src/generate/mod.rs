@@ -5,7 +5,7 @@
 //! it is, as Pact tools do. One that can never work is an error.
 
 mod body;
-mod value;
+pub(crate) mod value;
 
 use std::collections::HashMap;
 

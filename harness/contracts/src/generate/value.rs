@@ -13,7 +13,7 @@ use crate::mismatch::Part;
 
 /// Why a generator could not be applied, before it is said where.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     generator: String,
     reason: String,
 }
@@ -23,7 +23,7 @@ impl Failure {
         Self { generator: generator.name(), reason: reason.into() }
     }
 
-    pub(super) fn at(self, part: Part, path: &DocPath) -> GenerateError {
+    pub(crate) fn at(self, part: Part, path: &DocPath) -> GenerateError {
         let path = match (part, path.first_field()) {
             _ if path.len() == 0 => "-".to_owned(),
             (Part::Body, _) | (_, None) => path.to_string(),
@@ -34,7 +34,7 @@ impl Failure {
 }
 
 /// A new value in place of an example; `None` where what the generator needs is not known, so that the example stays.
-pub(super) fn make(
+pub(crate) fn make(
     generator: &Generator,
     example: &Value,
     context: &GenerateContext,

@@ -5,7 +5,7 @@
 
 mod guard;
 mod report;
-mod rule;
+pub(crate) mod rule;
 pub(crate) mod xml;
 
 use std::collections::HashMap;

@@ -4,7 +4,7 @@ use pact_models::HttpStatus;
 use pact_models::matchingrules::{MatchingRule, RuleList, RuleLogic};
 
 /// The rules that apply to one place, as one text; `None` where there are none.
-pub(super) fn describe(rules: &RuleList) -> Option<String> {
+pub(crate) fn describe(rules: &RuleList) -> Option<String> {
     let joint = if rules.rule_logic == RuleLogic::Or { " or " } else { " and " };
     let texts: Vec<String> = rules.rules.iter().map(one).collect();
     (!texts.is_empty()).then(|| texts.join(joint))
