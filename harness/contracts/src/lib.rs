@@ -6,6 +6,7 @@
 //! | [`casefile`] | case files of the Pact specification run |
 //! | [`document`] | pact files of V1 to V4 read and written |
 //! | [`generate`] | values that are made anew each time, put into requests, responses and messages |
+//! | [`grpc`] | gRPC calls and protobuf messages, through the descriptors that a contract carries |
 //! | [`matching`] | what came held against what was agreed |
 //! | [`model`] | a [`model::Contract`] with its [`model::Interaction`]s, the same for Pact V1 to V4 |
 //! | [`mismatch`] | where something differs from what was agreed |
@@ -17,6 +18,7 @@ pub mod casefile;
 pub mod consumer;
 pub mod document;
 pub mod generate;
+pub mod grpc;
 pub mod matching;
 pub mod mismatch;
 pub mod model;
