@@ -11,12 +11,19 @@
 //!
 //! All of it are functions over values: exchanges and contracts in, contracts and findings out.
 
+pub mod coverage;
+pub mod drift;
+pub mod events;
 pub mod record;
 pub mod sighting;
 pub mod usages;
 
 mod actual;
+mod against;
 mod kind;
 mod route;
 
+pub use coverage::coverage;
+pub use drift::drift;
+pub use record::record;
 pub use usages::usages;

@@ -89,7 +89,7 @@ fn read(interaction: &Interaction, pins: &mut Pins) -> UsedOperation {
 }
 
 /// What a call of gRPC calls, as pact-protobuf-plugin writes it: `service` is `Service/Method`, perhaps with a package.
-fn called(interaction: &Interaction) -> UsedOperation {
+pub(super) fn called(interaction: &Interaction) -> UsedOperation {
     let configured = interaction.plugin_configuration.get("protobuf");
     let named = configured.and_then(|protobuf| protobuf.get("service")).and_then(Value::as_str);
     match named.and_then(|named| named.trim_start_matches(['.', '/']).rsplit_once('/')) {
