@@ -106,7 +106,7 @@ impl Respond for Player {
         let actual = playing::request_of(request);
         match self.played.choose(&actual) {
             Ok(interaction) => match &interaction.contents {
-                Contents::Http { response, .. } => match playing::response(response, &actual, &self.base) {
+                Contents::Http { response, .. } => match playing::response(response, &self.base) {
                     Ok(response) => response,
                     Err(message) => refusal(&format!(
                         "could not generate what \"{}\" answers: {message}",

@@ -36,7 +36,6 @@ mod parts;
 pub mod pattern;
 mod played;
 mod playing;
-mod shim;
 
 pub use error::ConsumerError;
 pub use mock::MockProvider;

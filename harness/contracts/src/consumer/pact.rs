@@ -193,7 +193,7 @@ impl Pact {
                 known: "it is an interaction, not a message".to_owned(),
             });
         };
-        let received = Received::from(super::playing::message(message)?);
+        let received = Received::from(super::playing::message(&interaction.name(), message)?);
         handler(received).await.map_err(|error| ConsumerError::Handler {
             name: interaction.name(),
             location: interaction.location.clone(),
@@ -224,7 +224,7 @@ impl Pact {
         if let Some(report) = self.report(played) {
             return Err(ConsumerError::Unfulfilled { report: Box::new(report) });
         }
-        let mode = self.mode.unwrap_or_else(Mode::from_environment);
+        let mode = self.mode.map_or_else(Mode::from_environment, Ok)?;
         Ok(write::keep(folder, played.contract(), mode)?)
     }
 }

@@ -6,7 +6,8 @@ use pact_models::path_exp::DocPath;
 use serde_json::{Map, Value, json};
 
 use super::pattern::{Pattern, Resolved, matchers};
-use crate::model::{HttpRequest, HttpResponse, MessageContents};
+use crate::document;
+use crate::model::{HttpRequest, HttpResponse, MessageContents, Specification};
 
 /// What all three have: values with rules and generators, put together as a contract's file has them, so that what
 /// a test declares and what is read back from the file are the same.
@@ -180,7 +181,7 @@ impl Request {
     }
 
     pub(super) fn build(self) -> Result<HttpRequest, String> {
-        HttpRequest::from_json(&self.0.into_json()).map_err(|error| format!("{error:#}"))
+        document::request(&self.0.into_json(), Specification::V4).map_err(|fault| fault.reason)
     }
 }
 
@@ -233,7 +234,7 @@ impl Response {
 
     pub(super) fn build(mut self) -> Result<HttpResponse, String> {
         self.0.fields.entry("status").or_insert_with(|| 200.into());
-        HttpResponse::from_json(&self.0.into_json()).map_err(|error| format!("{error:#}"))
+        document::response(&self.0.into_json(), Specification::V4).map_err(|fault| fault.reason)
     }
 }
 
@@ -272,6 +273,6 @@ impl Message {
     }
 
     pub(super) fn build(self) -> Result<MessageContents, String> {
-        MessageContents::from_json(&self.0.into_json()).map_err(|error| format!("{error:#}"))
+        document::message(&self.0.into_json(), Specification::V4).map_err(|fault| fault.reason)
     }
 }

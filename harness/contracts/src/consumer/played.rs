@@ -7,6 +7,7 @@ use seaworthy_core::finding::Location;
 
 use super::pact::is_named;
 use super::playing;
+use crate::matching;
 use crate::mismatch::{Mismatch, Part};
 use crate::model::{Contents, Contract, HttpRequest, Interaction};
 
@@ -95,7 +96,7 @@ impl Played {
         let mut fitting = Vec::new();
         for (index, interaction) in self.contract.interactions.iter().enumerate() {
             let Contents::Http { request, .. } = &interaction.contents else { continue };
-            let mismatches = playing::match_request(request, actual, self.contract.specification);
+            let mismatches = matching::request(request, actual, self.contract.specification);
             if mismatches.is_empty() {
                 fitting.push(index);
             } else if fitting.is_empty() {

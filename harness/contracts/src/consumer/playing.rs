@@ -11,8 +11,9 @@ use seaworthy_core::secret;
 use wiremock::{Request, ResponseTemplate};
 
 use super::error::ConsumerError;
-use crate::mismatch::Mismatch;
-use crate::model::{Contents, Contract, HttpRequest, HttpResponse, MessageContents, Specification};
+use crate::generate::{self, GenerateContext};
+use crate::matching;
+use crate::model::{Contents, Contract, HttpRequest, HttpResponse, MessageContents};
 
 /// The request as it came, in the words of a contract.
 pub(super) fn request_of(request: &Request) -> HttpRequest {
@@ -104,11 +105,11 @@ pub(super) fn check_examples(contract: &Contract) -> Result<(), ConsumerError> {
         let wrong = match &interaction.contents {
             Contents::Http { request, response } => {
                 servable(response).map_err(declaration)?;
-                let mut wrong = match_request(request, request, specification);
-                wrong.extend(match_response(response, response, specification));
+                let mut wrong = matching::request(request, request, specification);
+                wrong.extend(matching::response(response, response, specification));
                 wrong
             }
-            Contents::Message(message) => match_message(message, message, specification),
+            Contents::Message(message) => matching::message(message, message, specification),
             Contents::SynchronousMessage { .. } => Vec::new(),
         };
         if let Some(mismatch) = wrong.first() {
@@ -133,41 +134,16 @@ fn servable(response: &HttpResponse) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn match_request(
-    expected: &HttpRequest,
-    actual: &HttpRequest,
-    specification: Specification,
-) -> Vec<Mismatch> {
-    crate::consumer::shim::request(expected, actual, specification)
+/// What is answered: values with generators are generated. `base` is the mock's own address.
+pub(super) fn response(response: &HttpResponse, base: &str) -> Result<ResponseTemplate, String> {
+    let context = GenerateContext { mock_server_url: Some(base.to_owned()), ..GenerateContext::default() };
+    let made = generate::response(response, &context).map_err(|error| error.to_string())?;
+    servable(&made)?;
+    Ok(template(&made))
 }
 
-pub(super) fn match_response(
-    _expected: &HttpResponse,
-    _actual: &HttpResponse,
-    _specification: Specification,
-) -> Vec<Mismatch> {
-    Vec::new()
-}
-
-pub(super) fn match_message(
-    _expected: &MessageContents,
-    _actual: &MessageContents,
-    _specification: Specification,
-) -> Vec<Mismatch> {
-    Vec::new()
-}
-
-/// What is answered to `request`.
-pub(super) fn response(
-    response: &HttpResponse,
-    _request: &HttpRequest,
-    _base: &str,
-) -> Result<ResponseTemplate, String> {
-    servable(response)?;
-    Ok(template(response))
-}
-
-/// The message as it is handed over.
-pub(super) fn message(message: &MessageContents) -> Result<MessageContents, ConsumerError> {
-    Ok(message.clone())
+/// The message as it is handed over: values with generators are generated.
+pub(super) fn message(name: &str, message: &MessageContents) -> Result<MessageContents, ConsumerError> {
+    generate::message(message, &generate::StateValues::new())
+        .map_err(|error| ConsumerError::Generate { name: name.to_owned(), message: error.to_string() })
 }

@@ -3,6 +3,7 @@
 use seaworthy_contracts::consumer::Pact;
 use seaworthy_contracts::consumer::pattern::*;
 use seaworthy_contracts::json_pattern;
+use seaworthy_contracts::write::Mode;
 use serde_json::{Value, json};
 
 fn payments() -> Pact {
@@ -41,4 +42,29 @@ async fn a_request_that_fits_is_answered_as_declared() {
     assert_eq!(status, 201, "{body}");
     assert_eq!(body["status"], "authorized");
     assert_eq!(server.report(), None);
+}
+
+#[tokio::test]
+async fn the_contract_is_written_and_a_second_run_finds_it_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [Mode::Merge, Mode::Check] {
+        let server = payments().mode(mode).serve().await.unwrap();
+        let order = json!({ "orderId": "o-77", "amount": 5, "currency": "EUR" });
+        authorize(&server.url(), "k-9", order).await;
+        let file = server.finish(folder.path()).unwrap();
+        println!("{}", std::fs::read_to_string(&file).unwrap());
+        assert_eq!(file, folder.path().join("orders-payments.json"));
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_fit_is_refused_and_told_beside_the_nearest_interaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = payments().mode(Mode::Merge).serve().await.unwrap();
+    let order = json!({ "orderId": "o-77", "amount": 5.5, "currency": "USD" });
+    let (status, body) = authorize(&server.url(), "key", order).await;
+    assert_eq!(status, 500);
+    println!("{}", body["error"].as_str().unwrap());
+    println!("{}", server.finish(folder.path()).unwrap_err());
 }
