@@ -8,4 +8,5 @@
 )]
 
 mod cases;
+mod compatibility;
 mod consumer;
