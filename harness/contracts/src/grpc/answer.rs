@@ -91,7 +91,8 @@ impl Expected {
             let mut mismatches = example.compare(message, false);
             if agreed > 1 {
                 for mismatch in &mut mismatches {
-                    mismatch.message = format!("in message {} of the stream: {}", index + 1, mismatch.message);
+                    mismatch.message =
+                        format!("in message {} of the stream: {}", index + 1, mismatch.message);
                 }
             }
             found.append(&mut mismatches);
@@ -147,7 +148,8 @@ pub(super) fn compare_entry(
         part,
         path: key.to_owned(),
         expected: Some(shown(wanted)),
-        actual: (!came.is_empty()).then(|| came.iter().map(|came| shown(came)).collect::<Vec<_>>().join(", ")),
+        actual: (!came.is_empty())
+            .then(|| came.iter().map(|came| shown(came)).collect::<Vec<_>>().join(", ")),
         message,
         rule: list.and_then(describe),
     });

@@ -64,7 +64,8 @@ impl Call {
 
     /// How many messages the answer must have; `None` when the contract says nothing of them.
     pub fn expected_messages(&self) -> Option<usize> {
-        (self.expected.code == 0 && !self.expected.responses.is_empty()).then_some(self.expected.responses.len())
+        (self.expected.code == 0 && !self.expected.responses.is_empty())
+            .then_some(self.expected.responses.len())
     }
 
     /// Whether the answer must be read to its end: the contract speaks of it, or there is but one message anyway.
@@ -80,8 +81,11 @@ impl Call {
     pub fn request(&self, values: &StateValues) -> Result<Outgoing, GenerateError> {
         let context = GenerateContext { mock_server_url: None, values: values.clone() };
         let contents = &self.request.contents;
-        let mut message =
-            self.request.message.clone().unwrap_or_else(|| prost_reflect::DynamicMessage::new(self.method.input()));
+        let mut message = self
+            .request
+            .message
+            .clone()
+            .unwrap_or_else(|| prost_reflect::DynamicMessage::new(self.method.input()));
         inject::generated(&mut message, &contents.generators, &context)?;
         let mut metadata = contents.metadata.clone();
         let generators = contents.generators.categories.get(&GeneratorCategory::METADATA);
@@ -90,7 +94,9 @@ impl Call {
         for (path, generator) in generators {
             let Some(name) = path.last_field() else { continue };
             let example = metadata.get(name).cloned().unwrap_or_default();
-            if let Some(made) = value::make(generator, &example, &context).map_err(|e| e.at(Part::Metadata, path))? {
+            if let Some(made) =
+                value::make(generator, &example, &context).map_err(|e| e.at(Part::Metadata, path))?
+            {
                 metadata.insert(name.to_owned(), made);
             }
         }
@@ -166,8 +172,10 @@ impl Call {
 
     /// Request and answer as JSON, for people.
     pub(crate) fn request_text(&self, message: &Bytes) -> String {
-        contents::decode(&self.method.input(), message.clone())
-            .map_or_else(|_| format!("{} bytes that are no message", message.len()), |message| contents::text(&message))
+        contents::decode(&self.method.input(), message.clone()).map_or_else(
+            |_| format!("{} bytes that are no message", message.len()),
+            |message| contents::text(&message),
+        )
     }
 }
 
@@ -177,7 +185,9 @@ impl Pools {
     /// # Errors
     /// As [`Call::of`].
     pub fn call(&self, interaction: &Interaction) -> Result<Option<Call>, GrpcError> {
-        let Contents::SynchronousMessage { request, responses } = &interaction.contents else { return Ok(None) };
+        let Contents::SynchronousMessage { request, responses } = &interaction.contents else {
+            return Ok(None);
+        };
         let location = &interaction.location;
         let Some((configuration, service)) = service_of(interaction) else {
             if interaction.transport.as_deref() == Some("grpc") {
@@ -206,10 +216,12 @@ pub(super) fn service_of(interaction: &Interaction) -> Option<(&Map<String, Valu
 
 /// The key under which the interaction's descriptors stand.
 pub(super) fn key_of(configuration: &Map<String, Value>, location: &Location) -> Result<String, GrpcError> {
-    configuration.get("descriptorKey").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| GrpcError::Unknown {
-        what: "the interaction's descriptors".to_owned(),
-        reason: "`pluginConfiguration.protobuf` has no `descriptorKey`".to_owned(),
-        location: location.clone(),
+    configuration.get("descriptorKey").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
+        GrpcError::Unknown {
+            what: "the interaction's descriptors".to_owned(),
+            reason: "`pluginConfiguration.protobuf` has no `descriptorKey`".to_owned(),
+            location: location.clone(),
+        }
     })
 }
 
@@ -231,14 +243,17 @@ fn expected(
     let mut code = None;
     let mut states_end = false;
     for (index, contents) in responses.iter().enumerate() {
-        let what = if responses.len() > 1 { format!("response {}", index + 1) } else { "the response".to_owned() };
+        let what =
+            if responses.len() > 1 { format!("response {}", index + 1) } else { "the response".to_owned() };
         for (key, value) in &contents.metadata {
             states_end |= key.eq_ignore_ascii_case("grpc-status") || key.eq_ignore_ascii_case("grpc-message");
             if key.eq_ignore_ascii_case("grpc-status") {
                 let text = metadata_text(value);
                 code = Some(status::parse(&text).ok_or_else(|| GrpcError::Contents {
                     what: what.clone(),
-                    reason: format!("its `grpc-status` is `{text}`, which is no name or number of a gRPC status"),
+                    reason: format!(
+                        "its `grpc-status` is `{text}`, which is no name or number of a gRPC status"
+                    ),
                     location: location.clone(),
                 })?);
             }
@@ -260,7 +275,11 @@ fn check_type(
     match contents::named_type(pool, contents, location)? {
         Some(named) if named != *descriptor => Err(GrpcError::Contents {
             what: what.to_owned(),
-            reason: format!("its content type says `{}`, and the method has `{}`", named.full_name(), descriptor.full_name()),
+            reason: format!(
+                "its content type says `{}`, and the method has `{}`",
+                named.full_name(),
+                descriptor.full_name()
+            ),
             location: location.clone(),
         }),
         _ => Ok(()),

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use pact_models::matchingrules::{MatchingRule, RuleList, RuleLogic};
 use pact_models::matchingrules::expressions::MatchingRuleDefinition;
+use pact_models::matchingrules::{MatchingRule, RuleList, RuleLogic};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 use super::path::Path;
@@ -61,7 +61,13 @@ impl Comparison {
         aside.mismatches
     }
 
-    fn message(&mut self, path: &Path, expected: &DynamicMessage, actual: &DynamicMessage, rules: &Rules<'_>) {
+    fn message(
+        &mut self,
+        path: &Path,
+        expected: &DynamicMessage,
+        actual: &DynamicMessage,
+        rules: &Rules<'_>,
+    ) {
         for field in expected.descriptor().fields() {
             let at = path.field(field.name());
             let (wanted, came) = (expected.get_field(&field), actual.get_field(&field));
@@ -102,20 +108,23 @@ impl Comparison {
         if !expected.has_field(field) && !ruled {
             if self.strict && actual.has_field(field) {
                 let text = value::text(&kind, &came);
-                self.add(at, None, Some(text.clone()), format!("is {text}, and nothing is agreed of it"), None);
+                self.add(
+                    at,
+                    None,
+                    Some(text.clone()),
+                    format!("is {text}, and nothing is agreed of it"),
+                    None,
+                );
             }
             return;
         }
         let wanted = expected.get_field(field);
         if field.supports_presence() && !actual.has_field(field) {
             let wanted = value::text(&kind, &wanted);
-            let instead = field
-                .containing_oneof()
-                .filter(|oneof| !oneof.is_synthetic())
-                .and_then(|oneof| {
-                    let other = oneof.fields().find(|other| actual.has_field(other))?;
-                    Some((oneof.name().to_owned(), other.name().to_owned()))
-                });
+            let instead = field.containing_oneof().filter(|oneof| !oneof.is_synthetic()).and_then(|oneof| {
+                let other = oneof.fields().find(|other| actual.has_field(other))?;
+                Some((oneof.name().to_owned(), other.name().to_owned()))
+            });
             let message = match instead {
                 Some((oneof, other)) => {
                     format!("is missing: of `{oneof}`, `{other}` is set instead")
@@ -154,7 +163,14 @@ impl Comparison {
         self.strict = strict;
     }
 
-    fn list(&mut self, at: &Path, field: &FieldDescriptor, wanted: &[Value], came: &[Value], rules: &Rules<'_>) {
+    fn list(
+        &mut self,
+        at: &Path,
+        field: &FieldDescriptor,
+        wanted: &[Value],
+        came: &[Value],
+        rules: &Rules<'_>,
+    ) {
         let kind = field.kind();
         let Some(found) = rules.best(at) else {
             // Not agreed: an answer may hold anything there.
@@ -181,7 +197,8 @@ impl Comparison {
 
     /// Applies each rule of a list; with `OR`, one that finds nothing wrong is enough.
     fn by_rules(&mut self, found: Found<'_>, apply: impl Fn(&mut Comparison, &MatchingRule)) {
-        let results: Vec<_> = found.list.rules.iter().map(|rule| self.aside(|aside| apply(aside, rule))).collect();
+        let results: Vec<_> =
+            found.list.rules.iter().map(|rule| self.aside(|aside| apply(aside, rule))).collect();
         if found.list.rule_logic == RuleLogic::Or && results.iter().any(Vec::is_empty) {
             return;
         }
@@ -208,13 +225,16 @@ impl Comparison {
             MatchingRule::ArrayContains(variants) if found.direct => {
                 for (index, category, _) in variants {
                     let Some(wanted) = wanted.get(*index) else {
-                        let message = format!("the rule speaks of item {index}, which the contract's message does not have");
+                        let message = format!(
+                            "the rule speaks of item {index}, which the contract's message does not have"
+                        );
                         self.add(at, None, None, message, Some(found.list));
                         continue;
                     };
                     let holds = Rules::of_variant(category).map(|rules| {
                         came.iter().any(|came| {
-                            let aside = self.aside(|aside| aside.value(&Path::root(), &kind, wanted, came, &rules));
+                            let aside =
+                                self.aside(|aside| aside.value(&Path::root(), &kind, wanted, came, &rules));
                             aside.is_empty()
                         })
                     });
@@ -266,7 +286,14 @@ impl Comparison {
     }
 
     /// Each item that came against the example at its place, or else the first one.
-    fn items(&mut self, at: &Path, field: &FieldDescriptor, wanted: &[Value], came: &[Value], rules: &Rules<'_>) {
+    fn items(
+        &mut self,
+        at: &Path,
+        field: &FieldDescriptor,
+        wanted: &[Value],
+        came: &[Value],
+        rules: &Rules<'_>,
+    ) {
         let default = value::item_default(field);
         for (index, item) in came.iter().enumerate() {
             let example = wanted.get(index).or(wanted.first()).unwrap_or(&default);
@@ -274,13 +301,19 @@ impl Comparison {
         }
     }
 
-    fn each_value<'r>(&mut self, at: &Path, definition: &MatchingRuleDefinition, rules: &'r Rules<'_>) -> Rules<'r> {
+    fn each_value<'r>(
+        &mut self,
+        at: &Path,
+        definition: &MatchingRuleDefinition,
+        rules: &'r Rules<'_>,
+    ) -> Rules<'r> {
         let mut list = RuleList::empty(RuleLogic::And);
         for rule in &definition.rules {
             match rule.as_ref().left() {
                 Some(rule) => list.add_rule(rule),
                 None => {
-                    let message = "the rule `eachValue` refers to something that the contract does not have".to_owned();
+                    let message =
+                        "the rule `eachValue` refers to something that the contract does not have".to_owned();
                     self.add(at, None, None, message, None);
                 }
             }
@@ -395,7 +428,10 @@ fn unknown_fields(message: &DynamicMessage) -> String {
     let shown: Vec<String> = numbers.iter().take(5).map(u32::to_string).collect();
     match shown.len() {
         0 => String::new(),
-        1 => format!("; in its place came field {}, which the contract's descriptors do not have", shown.join("")),
+        1 => format!(
+            "; in its place came field {}, which the contract's descriptors do not have",
+            shown.join("")
+        ),
         _ => format!("; fields {} came, which the contract's descriptors do not have", shown.join(", ")),
     }
 }

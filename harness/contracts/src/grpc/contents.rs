@@ -32,7 +32,11 @@ impl Example {
         what: &str,
         location: &Location,
     ) -> Result<Example, GrpcError> {
-        let failed = |reason: String| GrpcError::Contents { what: what.to_owned(), reason, location: location.clone() };
+        let failed = |reason: String| GrpcError::Contents {
+            what: what.to_owned(),
+            reason,
+            location: location.clone(),
+        };
         let message = match contents.contents.value() {
             None => None,
             Some(bytes) => Some(decode(&descriptor, bytes).map_err(failed)?),
@@ -52,7 +56,9 @@ impl Example {
         let Some(expected) = &self.message else { return Vec::new() };
         let actual = match decode(&self.descriptor, came.clone()) {
             Ok(actual) => actual,
-            Err(reason) => return vec![at_root(&self.descriptor, came, format!("could not be read: {reason}"))],
+            Err(reason) => {
+                return vec![at_root(&self.descriptor, came, format!("could not be read: {reason}"))];
+            }
         };
         match Rules::of(&self.contents.matching_rules) {
             Ok(rules) => compare::messages(expected, &actual, &rules, strict),
@@ -100,7 +106,8 @@ pub(super) fn named_type(
     contents: &MessageContents,
     location: &Location,
 ) -> Result<Option<MessageDescriptor>, GrpcError> {
-    let metadata = contents.metadata.iter().find(|(key, _)| is_content_type(key)).and_then(|(_, value)| value.as_str());
+    let metadata =
+        contents.metadata.iter().find(|(key, _)| is_content_type(key)).and_then(|(_, value)| value.as_str());
     let stated = contents.contents.content_type().or_else(|| ContentType::parse(metadata?).ok());
     match stated.as_ref().and_then(|stated| stated.attributes.get("message")) {
         Some(name) => descriptors::message(pool, name, location).map(Some),

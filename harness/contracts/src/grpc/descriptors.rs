@@ -49,7 +49,8 @@ pub fn descriptors(contract: &Contract) -> Result<Pools, GrpcError> {
     for (key, set) in sets {
         // Whatever else the plugin is configured with has no descriptors.
         let Some(encoded) = set.get("protoDescriptors") else { continue };
-        let failed = |reason: String| GrpcError::Descriptors { key: key.clone(), reason, location: location.clone() };
+        let failed =
+            |reason: String| GrpcError::Descriptors { key: key.clone(), reason, location: location.clone() };
         if by_key.len() >= MAX_SETS {
             return Err(failed(format!("the contract carries more than {MAX_SETS} sets of descriptors")));
         }
@@ -76,7 +77,8 @@ pub(super) fn pool(bytes: &[u8]) -> Result<DescriptorPool, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
-    DescriptorPool::decode(bytes).map_err(|error| format!("it is not a set of file descriptors that fit together ({error})"))
+    DescriptorPool::decode(bytes)
+        .map_err(|error| format!("it is not a set of file descriptors that fit together ({error})"))
 }
 
 impl Pools {
@@ -99,10 +101,18 @@ impl Pools {
 }
 
 /// The method that a contract names: `.package.Service/Method`, or, as older plugins wrote it, `Service/Method`.
-pub(super) fn method(pool: &DescriptorPool, name: &str, location: &Location) -> Result<MethodDescriptor, GrpcError> {
-    let unknown = |what: String, reason: String| GrpcError::Unknown { what, reason, location: location.clone() };
+pub(super) fn method(
+    pool: &DescriptorPool,
+    name: &str,
+    location: &Location,
+) -> Result<MethodDescriptor, GrpcError> {
+    let unknown =
+        |what: String, reason: String| GrpcError::Unknown { what, reason, location: location.clone() };
     let Some((service_name, method_name)) = name.trim_start_matches('.').split_once('/') else {
-        return Err(unknown(format!("the method `{name}`"), "it has no `/` between service and method".to_owned()));
+        return Err(unknown(
+            format!("the method `{name}`"),
+            "it has no `/` between service and method".to_owned(),
+        ));
     };
     // `Method:request` and `Method:response` stand for one half of it.
     let method_name = method_name.split_once(':').map_or(method_name, |(method, _)| method);

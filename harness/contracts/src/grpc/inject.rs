@@ -43,7 +43,11 @@ pub(super) fn generated(
 
 type Make<'a> = dyn FnMut(&Kind, &Value) -> Result<Option<Value>, GenerateError> + 'a;
 
-fn in_message(message: &mut DynamicMessage, tokens: &[PathToken], make: &mut Make<'_>) -> Result<(), GenerateError> {
+fn in_message(
+    message: &mut DynamicMessage,
+    tokens: &[PathToken],
+    make: &mut Make<'_>,
+) -> Result<(), GenerateError> {
     let Some((first, rest)) = tokens.split_first() else { return Ok(()) };
     let fields: Vec<FieldDescriptor> = match first {
         PathToken::Field(name) => message.descriptor().get_field_by_name(name).into_iter().collect(),

@@ -18,7 +18,10 @@ impl Path {
 
     /// A field of it, or an entry of a map.
     pub(super) fn field(&self, name: &str) -> Path {
-        let plain = name.chars().enumerate().all(|(at, c)| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit()));
+        let plain = name
+            .chars()
+            .enumerate()
+            .all(|(at, c)| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit()));
         let text = if plain && !name.is_empty() {
             format!("{}.{name}", self.text)
         } else {

@@ -104,6 +104,9 @@ impl Rules<'_> {
 pub(super) fn speaks_of_items(rule: &MatchingRule) -> bool {
     matches!(
         rule,
-        MatchingRule::Values | MatchingRule::EachValue(_) | MatchingRule::EachKey(_) | MatchingRule::ArrayContains(_)
+        MatchingRule::Values
+            | MatchingRule::EachValue(_)
+            | MatchingRule::EachKey(_)
+            | MatchingRule::ArrayContains(_)
     )
 }

@@ -16,7 +16,12 @@ use super::value::{enum_values, json, same, text};
 ///
 /// # Errors
 /// When something is.
-pub(super) fn check(kind: &Kind, wanted: &Value, came: &Value, found: Option<Found<'_>>) -> Result<(), String> {
+pub(super) fn check(
+    kind: &Kind,
+    wanted: &Value,
+    came: &Value,
+    found: Option<Found<'_>>,
+) -> Result<(), String> {
     known_enum_values(kind, wanted, came)?;
     match found.filter(|found| !found.list.rules.is_empty()) {
         None => by_rule(kind, &MatchingRule::Equality, wanted, came),
@@ -47,7 +52,8 @@ pub(super) fn by_list(kind: &Kind, list: &RuleList, wanted: &Value, came: &Value
 
 /// An enum's number that the contract's descriptors do not have means nothing to the consumer, whatever the rules say.
 fn known_enum_values(kind: &Kind, wanted: &Value, came: &Value) -> Result<(), String> {
-    let (Kind::Enum(descriptor), Value::EnumNumber(wanted), Value::EnumNumber(came)) = (kind, wanted, came) else {
+    let (Kind::Enum(descriptor), Value::EnumNumber(wanted), Value::EnumNumber(came)) = (kind, wanted, came)
+    else {
         return Ok(());
     };
     let name = descriptor.full_name();
@@ -108,6 +114,7 @@ fn library(rule: &MatchingRule, wanted: &Json, came: &Json) -> Result<(), String
 
 /// Expressions and formats come from files, and the library panics on some.
 fn guarded(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(check))
-        .unwrap_or_else(|_| Err("could not be matched: the rule is beyond what the matching can read".to_owned()))
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|_| {
+        Err("could not be matched: the rule is beyond what the matching can read".to_owned())
+    })
 }

@@ -33,7 +33,9 @@ pub(super) fn json(kind: &Kind, value: &Value) -> Json {
             let value_kind = map_value_kind(kind);
             let mut entries: Vec<_> = entries.iter().collect();
             entries.sort_by_key(|(key, _)| *key);
-            Json::Object(entries.into_iter().map(|(key, value)| (key_text(key), json(&value_kind, value))).collect())
+            Json::Object(
+                entries.into_iter().map(|(key, value)| (key_text(key), json(&value_kind, value))).collect(),
+            )
         }
     }
 }
@@ -67,7 +69,9 @@ pub(super) fn message_json(message: &DynamicMessage) -> Json {
     message
         .serialize_with_options(serde_json::value::Serializer, &options)
         // What JSON has no form for (a Timestamp of the year 300000): how long it is.
-        .unwrap_or_else(|_| Json::String(format!("a message of {} bytes", prost::Message::encoded_len(message))))
+        .unwrap_or_else(|_| {
+            Json::String(format!("a message of {} bytes", prost::Message::encoded_len(message)))
+        })
 }
 
 /// A value for people.
@@ -115,7 +119,8 @@ fn enum_text(kind: &Kind, number: i32) -> String {
 
 /// What an enum knows: `` `A` (0), `B` (1)``.
 pub(super) fn enum_values(descriptor: &EnumDescriptor) -> String {
-    let values: Vec<String> = descriptor.values().map(|value| format!("{} = {}", value.name(), value.number())).collect();
+    let values: Vec<String> =
+        descriptor.values().map(|value| format!("{} = {}", value.name(), value.number())).collect();
     listed(values.iter().map(String::as_str))
 }
 

@@ -23,8 +23,8 @@ pub(super) fn compare(
     let descriptor = wanted.descriptor();
     match descriptor.full_name().strip_prefix("google.protobuf.")? {
         "Struct" | "ListValue" | "Value" => Some(by_json(at, wanted, came, rules)),
-        "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value" | "BoolValue"
-        | "StringValue" | "BytesValue" => wrapped(at, wanted, came, rules),
+        "DoubleValue" | "FloatValue" | "Int64Value" | "UInt64Value" | "Int32Value" | "UInt32Value"
+        | "BoolValue" | "StringValue" | "BytesValue" => wrapped(at, wanted, came, rules),
         "Timestamp" | "Duration" | "FieldMask" => {
             // Only a rule that reads a text means the whole; `type` and the like reach the fields.
             let list = rules.direct(at).filter(|list| list.has_non_type_matchers())?;
@@ -49,7 +49,12 @@ pub(super) fn compare(
 }
 
 /// A wrapper's one field, by the rules at `.value` or, failing those, at the wrapper itself.
-fn wrapped(at: &Path, wanted: &DynamicMessage, came: &DynamicMessage, rules: &Rules<'_>) -> Option<Vec<Mismatch>> {
+fn wrapped(
+    at: &Path,
+    wanted: &DynamicMessage,
+    came: &DynamicMessage,
+    rules: &Rules<'_>,
+) -> Option<Vec<Mismatch>> {
     let field = wanted.descriptor().get_field_by_name("value")?;
     let inner = at.field("value");
     let inner_found = rules.best(&inner).filter(|found| found.direct);
@@ -90,7 +95,9 @@ fn by_json(at: &Path, wanted: &DynamicMessage, came: &DynamicMessage, rules: &Ru
             rule: None,
         }];
     };
-    let text = |bytes: Option<bytes::Bytes>| bytes.map(|bytes| shortened(String::from_utf8_lossy(&bytes).into_owned()));
+    let text = |bytes: Option<bytes::Bytes>| {
+        bytes.map(|bytes| shortened(String::from_utf8_lossy(&bytes).into_owned()))
+    };
     found
         .into_iter()
         .filter_map(|found| match found.to_body_mismatch() {

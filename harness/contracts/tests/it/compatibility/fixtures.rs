@@ -47,7 +47,8 @@ pub fn bytes(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("fixture {name}: {error}"))
 }
 
-/// A body with its content type, as a cell writes it: `JSON: …`, `XML: …`, `file: …`, `EMPTY` or plain text.
+/// A body with its content type, as a cell writes it: `JSON: …`, `XML: …`, `file: …`, `EMPTY` or plain text, which has
+/// the type that was known before.
 pub fn body(cell: &str) -> (OptionalBody, Option<ContentType>) {
     let (bytes, content_type) = if cell == "EMPTY" {
         return (OptionalBody::Present(bytes::Bytes::new(), None, None), None);
@@ -58,7 +59,7 @@ pub fn body(cell: &str) -> (OptionalBody, Option<ContentType>) {
     } else if let Some(name) = cell.strip_prefix("file:") {
         file(name.trim())
     } else {
-        (cell.as_bytes().to_vec(), "text/plain".to_owned())
+        return (OptionalBody::Present(cell.to_owned().into(), None, None), None);
     };
     let content_type = ContentType::parse(content_type.as_str()).unwrap();
     (OptionalBody::Present(bytes.into(), Some(content_type.clone()), None), Some(content_type))
@@ -192,17 +193,24 @@ fn set_body(
     detected: Option<ContentType>,
     named: Option<&str>,
 ) {
-    let content_type = named.map(|named| ContentType::parse(named).unwrap()).or(detected);
+    let known = || body.content_type().or_else(|| new.is_present().then(|| "text/plain".into()));
+    let content_type = named.map(|named| ContentType::parse(named).unwrap()).or(detected).or_else(known);
     if let Some(content_type) = content_type {
         new.set_content_type(&content_type);
         let headers = headers.get_or_insert_default();
         headers.retain(|name, _| !name.eq_ignore_ascii_case("content-type"));
-        headers.insert("Content-Type".to_owned(), vec![named.map_or_else(|| content_type.to_string(), str::to_owned)]);
+        headers.insert(
+            "Content-Type".to_owned(),
+            vec![named.map_or_else(|| content_type.to_string(), str::to_owned)],
+        );
     }
     *body = new;
 }
 
 /// `first` is 0.
 pub fn ordinal(word: &str) -> usize {
-    ["first", "second", "third", "fourth", "fifth"].iter().position(|known| *known == word).expect("an ordinal")
+    ["first", "second", "third", "fourth", "fifth"]
+        .iter()
+        .position(|known| *known == word)
+        .expect("an ordinal")
 }

@@ -49,7 +49,11 @@ fn the_response_is_made(suite: &mut Suite) {
 
 #[then(expr = "the body value for {string} will have been replaced with a(n) {string}")]
 fn the_body_is_new(suite: &mut Suite, path: String, kind: String) {
-    let made = if suite.made_request.body.is_present() { &suite.made_request.body } else { &suite.made_response.body };
+    let made = if suite.made_request.body.is_present() {
+        &suite.made_request.body
+    } else {
+        &suite.made_response.body
+    };
     let made = at(&made.value().unwrap(), &path);
     assert_ne!(made, Value::from("a"), "the example stayed");
     assert_kind(&made, &kind);

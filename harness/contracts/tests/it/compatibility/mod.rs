@@ -1,9 +1,11 @@
 //! The compatibility suite of the Pact tools: features in Gherkin, run against this crate through step definitions.
 //! It lies outside the repository, and each feature found there is run: a step that is not defined is a failure.
 
+mod consuming;
 mod fixtures;
 mod generating;
 mod matching;
+mod messages;
 mod world;
 
 use std::path::PathBuf;
@@ -33,6 +35,12 @@ async fn every_scenario_of_the_compatibility_suite_passes() {
     let total = scenarios.passed + scenarios.skipped + scenarios.failed;
     println!("compatibility suite: {}/{total} scenarios", scenarios.passed);
     assert!(total > 0, "no scenario was found below {}", folder.display());
-    assert_eq!(scenarios.passed, total, "failed steps: {}, features not read: {}", ran.failed_steps(), ran.parsing_errors());
+    assert_eq!(
+        scenarios.passed,
+        total,
+        "failed steps: {}, features not read: {}",
+        ran.failed_steps(),
+        ran.parsing_errors()
+    );
     assert_eq!(ran.parsing_errors(), 0);
 }
