@@ -1,6 +1,6 @@
 //! One exchange held against all that was agreed on its edge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pact_models::bodies::OptionalBody;
 use pact_models::generators::Generators;
@@ -70,8 +70,10 @@ struct Http<'c> {
     agreed: Agreed<'c>,
     request: &'c HttpRequest,
     response: &'c HttpResponse,
-    /// Only method and path of the request, with their rules: the operation.
+    /// Only method and path of the request, with their rules.
     operation: HttpRequest,
+    /// The operation as people write it; examples of several states share it.
+    template: String,
 }
 
 struct Message<'c> {
@@ -90,7 +92,9 @@ impl<'c> Against<'c> {
                 against.all.push(agreed);
                 match &interaction.contents {
                     Contents::Http { request, response } => {
-                        let http = Http { agreed, request, response, operation: operation(request) };
+                        let (operation, template) =
+                            (operation(request), super::coverage::operation(interaction));
+                        let http = Http { agreed, request, response, operation, template };
                         against.http.entry(pair).or_default().push(http);
                     }
                     Contents::Message(message) => {
@@ -141,11 +145,17 @@ impl<'c> Against<'c> {
             };
         }
         let answer = actual::response(response);
-        let mut answered: Vec<(bool, &Http<'c>, Vec<Mismatch>)> = asked
-            .into_iter()
-            .map(|(http, request)| {
+        // A state of the provider may have an example of its own: what is agreed for the operation counts.
+        let templates: BTreeSet<&str> = asked.iter().map(|(http, _)| http.template.as_str()).collect();
+        let asks = |http: &Http<'c>| {
+            asked.iter().any(|(other, mismatches)| other.agreed.at == http.agreed.at && mismatches.is_empty())
+        };
+        let mut answered: Vec<(bool, &Http<'c>, Vec<Mismatch>)> = agreed
+            .iter()
+            .filter(|http| templates.contains(http.template.as_str()))
+            .map(|http| {
                 let version = http.agreed.contract.specification;
-                (request.is_empty(), http, told(matching::response(http.response, &answer, version)))
+                (asks(http), http, told(matching::response(http.response, &answer, version)))
             })
             .collect();
         if answered.iter().any(|(.., response)| response.is_empty()) {

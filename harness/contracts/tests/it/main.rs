@@ -10,3 +10,4 @@
 mod cases;
 mod compatibility;
 mod consumer;
+mod observe;

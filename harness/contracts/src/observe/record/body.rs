@@ -5,7 +5,7 @@ use pact_models::path_exp::{DocPath, PathToken};
 use serde_json::{Map, Number, Value};
 
 use super::super::kind::{Kind, is_secret, names_secret, neutral};
-use super::shape::is_map;
+use super::shape::{self, is_map};
 
 /// What a body is agreed to be like.
 #[derive(Debug, Clone)]
@@ -49,19 +49,15 @@ struct Place {
 
 impl Place {
     fn below(&self, token: PathToken, secret: bool) -> Self {
-        let path = self.path.clone().filter(|_| is_speakable(&token)).map(|mut path| {
+        let is_speakable = match &token {
+            PathToken::Field(name) => shape::is_speakable(name),
+            _ => true,
+        };
+        let path = self.path.clone().filter(|_| is_speakable).map(|mut path| {
             path.push(token);
             path
         });
         Self { path, secret: self.secret || secret }
-    }
-}
-
-/// Path expressions know no way to write a quote, and take some names for something else.
-fn is_speakable(token: &PathToken) -> bool {
-    match token {
-        PathToken::Field(name) => !name.is_empty() && name != "*" && !name.contains(['\'', '\\']),
-        _ => true,
     }
 }
 
@@ -100,12 +96,18 @@ impl Walk {
         Some(Value::String(example))
     }
 
+    /// Whether one of these can stand for all. Nothing more may be sent than is agreed, so there all must have one shape.
+    fn are_alike(&self, values: &[&Value]) -> bool {
+        self.side == Side::Received || shape::of_all(values.iter().copied()).len() <= 1
+    }
+
     fn list(&mut self, values: &[&Value], place: &Place) -> Option<Value> {
         let all: Option<Vec<&Vec<Value>>> = values.iter().map(|value| value.as_array()).collect();
         let all = all?;
         let items: Vec<&Value> = all.iter().flat_map(|items| items.iter()).collect();
         let before = self.rules.clone();
-        let item = self.value(&items, &place.below(PathToken::StarIndex, false));
+        let like = if self.are_alike(&items) { items.as_slice() } else { &[] };
+        let item = self.value(like, &place.below(PathToken::StarIndex, false));
         Some(match item {
             Some(item) => {
                 // A list that was seen empty may be empty.
@@ -126,8 +128,9 @@ impl Walk {
         let all: Option<Vec<&Map<String, Value>>> = values.iter().map(|value| value.as_object()).collect();
         let all = all?;
         let names = || all.iter().flat_map(|fields| fields.keys());
-        if is_map(names()) {
-            return self.map(&all, place);
+        let values: Vec<&Value> = all.iter().flat_map(|fields| fields.values()).collect();
+        if place.path.is_some() && is_map(names()) && self.are_alike(&values) {
+            return self.map(&all, &values, place);
         }
         let mut names: Vec<&String> = names().collect();
         names.sort();
@@ -145,14 +148,13 @@ impl Walk {
     }
 
     /// Fields that are named by ids: any names will do.
-    fn map(&mut self, all: &[&Map<String, Value>], place: &Place) -> Option<Value> {
+    fn map(&mut self, all: &[&Map<String, Value>], values: &[&Value], place: &Place) -> Option<Value> {
         let kind = Kind::of_all(all.iter().flat_map(|fields| fields.keys()).map(String::as_str))?;
-        let values: Vec<&Value> = all.iter().flat_map(|fields| fields.values()).collect();
         let before = self.rules.clone();
         self.rule(place, MatchingRule::Values);
         let below = place.below(PathToken::Star, kind == Kind::Secret);
         self.rule(&below, MatchingRule::Type);
-        let Some(value) = self.value(&values, &below) else {
+        let Some(value) = self.value(values, &below) else {
             self.rules = before;
             return Some(Value::Object(Map::new()));
         };

@@ -48,7 +48,7 @@ impl<'x> Seen<'x> {
             method: self.exchange.method.clone(),
             query: self.query.keys().cloned().collect(),
             sent_type: media_type(&self.exchange.request.headers),
-            sent: self.sent.as_ref().map(shape::of).unwrap_or_default(),
+            sent: self.sent.as_ref().map(shape::of).map(|shape| (shape.len(), shape)).unwrap_or_default(),
             status: self.response.status,
             received_type: media_type(&self.response.headers),
             received: self.received.as_ref().map(kind_of).unwrap_or_default(),
@@ -63,7 +63,8 @@ struct Key {
     method: String,
     query: BTreeSet<String>,
     sent_type: String,
-    sent: String,
+    /// Its length, then the shape: who sends least comes first.
+    sent: (usize, String),
     status: u16,
     received_type: String,
     received: &'static str,

@@ -7,27 +7,44 @@ use serde_json::Value;
 use super::super::kind::Kind;
 
 /// The shape of a value, as text. Lists of any length have the same shape as long as their items have; the order of
-/// fields does not matter, and neither do fields whose names are ids.
+/// fields does not matter, and neither do names that are ids, where all that they name has one shape.
 pub(super) fn of(value: &Value) -> String {
+    within(value, true)
+}
+
+/// The shapes that these values have.
+pub(super) fn of_all<'v>(values: impl IntoIterator<Item = &'v Value>) -> BTreeSet<String> {
+    values.into_iter().map(of).collect()
+}
+
+/// Below a name that no path can say there is no rule for names, so they matter there.
+fn within(value: &Value, speakable: bool) -> String {
+    let joined = |shapes: BTreeSet<String>, by: &str| shapes.into_iter().collect::<Vec<_>>().join(by);
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(_) => "boolean".to_owned(),
         Value::Number(_) => "number".to_owned(),
         Value::String(_) => "string".to_owned(),
         Value::Array(items) => {
-            let items: BTreeSet<String> = items.iter().map(of).collect();
-            format!("[{}]", items.into_iter().collect::<Vec<_>>().join("|"))
-        }
-        Value::Object(fields) if is_map(fields.keys()) => {
-            let values: BTreeSet<String> = fields.values().map(of).collect();
-            format!("{{*: {}}}", values.into_iter().collect::<Vec<_>>().join("|"))
+            format!("[{}]", joined(items.iter().map(|item| within(item, speakable)).collect(), "|"))
         }
         Value::Object(fields) => {
-            let fields: BTreeSet<String> =
-                fields.iter().map(|(name, value)| format!("{name}: {}", of(value))).collect();
-            format!("{{{}}}", fields.into_iter().collect::<Vec<_>>().join(", "))
+            let values = || fields.values().map(|value| within(value, speakable)).collect::<BTreeSet<_>>();
+            if speakable && is_map(fields.keys()) && values().len() == 1 {
+                return format!("{{*: {}}}", joined(values(), "|"));
+            }
+            let field = |(name, value): (&String, &Value)| {
+                format!("{name}: {}", within(value, speakable && is_speakable(name)))
+            };
+            format!("{{{}}}", joined(fields.iter().map(field).collect(), ", "))
         }
     }
+}
+
+/// Whether a path expression can have this name in it: there is no way to write a quote, and some names would be taken
+/// for something else.
+pub(super) fn is_speakable(name: &str) -> bool {
+    !name.is_empty() && name != "*" && !name.contains(['\'', '\\'])
 }
 
 /// Whether fields are not named but numbered: all their names are ids.
@@ -55,5 +72,6 @@ mod tests {
     fn fields_that_are_named_by_ids_are_not_told_apart() {
         assert_eq!(of(&json!({"o-1": 1})), of(&json!({"o-2": 3, "o-3": 4})));
         assert_ne!(of(&json!({})), of(&json!({"o-1": 1})));
+        assert_eq!(of(&json!({"o-1": 1, "o-2": "x"})), "{o-1: number, o-2: string}");
     }
 }

@@ -1,0 +1,9 @@
+//! Contracts and the wire.
+
+mod covering;
+mod drifting;
+mod events;
+mod pinned;
+mod properties;
+mod recording;
+mod world;
