@@ -39,30 +39,31 @@ fn json_in_text(text: &str) -> String {
     }
 }
 
-/// Writes a body for V1 to V3; `None` for one that is not there.
-pub(crate) fn write_bare(body: &OptionalBody, content_type: Option<&ContentType>) -> Option<Value> {
+/// Writes a body for V1 to V3; `None` for one that is not there. `content_type` is what it is, `named` what headers or
+/// metadata say that it is.
+pub(crate) fn write_bare(
+    body: &OptionalBody,
+    content_type: Option<&ContentType>,
+    named: Option<&ContentType>,
+) -> Option<Value> {
     let bytes = match body {
         OptionalBody::Missing => return None,
         OptionalBody::Null => return Some(Value::Null),
         OptionalBody::Empty => return Some(Value::from("")),
         OptionalBody::Present(bytes, ..) => bytes,
     };
-    let is = |test: fn(&ContentType) -> bool| content_type.is_some_and(test);
     let text = std::str::from_utf8(bytes).ok();
-    if is(ContentType::is_json) {
-        match serde_json::from_slice(bytes) {
-            // Read again, such a text would count as a document: it has to be wrapped once more.
-            Ok(Value::String(text)) if json_in_text(&text) != Value::from(text.as_str()).to_string() => {
-                return Some(Value::from(Value::from(text).to_string()));
-            }
-            Ok(value) => return Some(value),
-            Err(_) => {}
-        }
-    } else if content_type.is_some_and(|content_type| !content_type.is_text()) {
-        // Read again, it is decoded.
-        return Some(Value::from(BASE64.encode(bytes)));
-    }
-    Some(Value::from(text.map_or_else(|| BASE64.encode(bytes), str::to_owned)))
+    let json = || serde_json::from_slice::<Value>(bytes).ok();
+    let plain = || text.map(Value::from);
+    let base64 = || Some(Value::from(BASE64.encode(bytes)));
+    let ways: [&dyn Fn() -> Option<Value>; 3] = match content_type {
+        Some(content_type) if content_type.is_json() => [&json, &plain, &base64],
+        Some(content_type) if !content_type.is_text() => [&base64, &plain, &json],
+        _ => [&plain, &base64, &json],
+    };
+    // The same value means other things beside other headers: the way that is read as it was is the one.
+    let read_again = |value: &Value| read_bare(Some(value), named.cloned()) == *body;
+    ways.iter().find_map(|way| way().filter(read_again)).or_else(|| ways.iter().find_map(|way| way()))
 }
 
 /// Reads a body of V4. `content_type` is what headers or metadata say.

@@ -37,7 +37,7 @@ pub enum ReadError {
         reason: String,
     },
     /// It is JSON, but something of a pact is missing or has the wrong form.
-    #[error("{}:{} is not as a pact must be: {reason}", location.file, location.line)]
+    #[error("{}:{}{} is not as a pact must be: {reason}", location.file, location.line, within(location))]
     NotAPact {
         /// Where.
         location: Location,
@@ -92,6 +92,9 @@ impl ReadError {
             ReadError::NotJson { .. } => {
                 "mend the JSON there, or let the consumer's test write the file anew".to_owned()
             }
+            ReadError::NotAPact { location, .. } if location.pointer.is_some() => {
+                "mend that part, or let the consumer's test write the file anew".to_owned()
+            }
             ReadError::NotAPact { .. } => {
                 "a pact is an object with consumer.name, provider.name and a list of interactions".to_owned()
             }
@@ -104,6 +107,11 @@ impl ReadError {
             ReadError::NothingThere { .. } => "pacts are files that end in .json".to_owned(),
         }
     }
+}
+
+/// The pointer, for a message.
+fn within(location: &Location) -> String {
+    location.pointer.as_ref().map_or_else(String::new, |pointer| format!(" ({pointer})"))
 }
 
 fn whole(file: &str) -> Location {

@@ -175,10 +175,11 @@ pub(crate) fn response_json(response: &HttpResponse, version: Specification) -> 
 
 /// Writes a message's contents with its metadata into what else is said of it.
 pub(crate) fn message_json(message: &MessageContents, json: &mut Map<String, Value>, version: Specification) {
-    let content_type = message.contents.content_type().or_else(|| metadata_content_type(&message.metadata));
+    let named = metadata_content_type(&message.metadata);
+    let content_type = message.contents.content_type().or_else(|| named.clone());
     let contents = match version {
         Specification::V4 => body::write_described(&message.contents, content_type.as_ref()),
-        _ => body::write_bare(&message.contents, content_type.as_ref()),
+        _ => body::write_bare(&message.contents, content_type.as_ref(), named.as_ref()),
     };
     if let Some(contents) = contents {
         json.insert("contents".to_owned(), contents);
@@ -205,13 +206,14 @@ fn rest_of_http(
             headers.into_iter().map(|(name, values)| (name.clone(), header_json(name, values, version)));
         json.insert("headers".to_owned(), Value::Object(headers.collect()));
     }
+    let named = header_content_type(headers);
     let content_type = body
         .content_type()
-        .or_else(|| header_content_type(headers))
+        .or_else(|| named.clone())
         .or_else(|| pact_models::content_types::detect_content_type_from_bytes(&body.value()?));
     let body = match version {
         Specification::V4 => body::write_described(body, content_type.as_ref()),
-        _ => body::write_bare(body, content_type.as_ref()),
+        _ => body::write_bare(body, content_type.as_ref(), named.as_ref()),
     };
     if let Some(body) = body {
         json.insert("body".to_owned(), body);

@@ -10,4 +10,5 @@
 mod cases;
 mod compatibility;
 mod consumer;
+mod documents;
 mod observe;
