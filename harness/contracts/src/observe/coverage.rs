@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use seaworthy_core::exchange::Exchange;
+use seaworthy_core::exchange::{Exchange, Protocol};
 use seaworthy_core::finding::{EvidenceRef, Finding, Location};
 use seaworthy_core::ids::{EdgeId, ExchangeId};
+use seaworthy_core::usage::UsedOperation;
 use serde::{Deserialize, Serialize};
 
 use super::against::{Against, Agreed, Held, sightings};
 use super::sighting::{LeftOuts, Sighting, in_words};
 use super::usages::{called, message_type};
 use crate::model::{Contents, Contract, Interaction};
-use seaworthy_core::usage::UsedOperation;
 
 /// The check that coverage is reported as.
 pub const CHECK: &str = "contract-coverage";
@@ -52,6 +52,9 @@ pub struct ContractCoverage {
 pub struct OperationCoverage {
     /// `POST /payments`, `event shop.order.created`, `rpc shop.v1.Inventory/Reserve`.
     pub operation: String,
+    /// For gRPC, how often the method was called, faulted calls aside. With which of the interactions that was in line
+    /// cannot be told: what is kept of a call is not its message.
+    pub called: Option<u64>,
     /// Its interactions, in the order of the file.
     pub interactions: Vec<InteractionCoverage>,
 }
@@ -109,11 +112,34 @@ pub fn coverage(contracts: &[Contract], exchanges: &[Exchange], edges: &[EdgeId]
         match contract.operations.iter_mut().find(|known| known.operation == operation) {
             Some(known) => known.interactions.push(interaction),
             None => {
-                contract.operations.push(OperationCoverage { operation, interactions: vec![interaction] })
+                let called = called_times(*agreed, exchanges, edges);
+                contract.operations.push(OperationCoverage {
+                    operation,
+                    called,
+                    interactions: vec![interaction],
+                });
             }
         }
     }
     CoverageReport { contracts: covered, held: sightings.len() as u64, outside, left_out }
+}
+
+/// How often the method of a gRPC interaction was called.
+fn called_times(agreed: Agreed<'_>, exchanges: &[Exchange], edges: &[EdgeId]) -> Option<u64> {
+    let Contents::SynchronousMessage { .. } = agreed.interaction.contents else { return None };
+    let UsedOperation::Rpc { service, method } = called(agreed.interaction) else { return None };
+    let (whole, tail) = (format!("/{service}/{method}"), format!(".{service}/{method}"));
+    let calls = exchanges.iter().filter(|exchange| {
+        let edge = &exchange.edge;
+        exchange.protocol == Protocol::Grpc
+            && exchange.faults.is_empty()
+            && edge.consumer == agreed.contract.consumer.as_str()
+            && edge.provider == agreed.contract.provider.as_str()
+            && (edges.is_empty() || edges.iter().any(|wanted| edge.is_covered_by(wanted)))
+            // Some files leave the package out.
+            && (exchange.path == whole || exchange.path.ends_with(&tail))
+    });
+    Some(calls.count() as u64)
 }
 
 fn of_interaction(agreed: Agreed<'_>, count: Option<(u64, ExchangeId)>) -> InteractionCoverage {
@@ -214,7 +240,9 @@ impl CoverageReport {
                 told.len()
             );
             for operation in &contract.operations {
-                let _ = writeln!(text, "  {}", operation.operation);
+                let called =
+                    operation.called.map(|called| format!(" (called {called}×)")).unwrap_or_default();
+                let _ = writeln!(text, "  {}{called}", operation.operation);
                 for interaction in &operation.interactions {
                     let count = match (interaction.can_be_told, interaction.exercised) {
                         (false, _) => "?".to_owned(),

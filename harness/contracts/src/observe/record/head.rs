@@ -12,16 +12,14 @@ use super::super::route::Route;
 
 /// Headers that say nothing of what is agreed: they belong to the connection, to whoever carries the request, to this
 /// one request, or to the trace. Those that end with `*` are prefixes.
-const PASSING: [&str; 44] = [
+const PASSING: [&str; 40] = [
     "accept-encoding",
     "accept-language",
     "age",
-    "baggage",
     "b3",
     "connection",
     "content-encoding",
     "content-length",
-    "correlation-id",
     "date",
     "etag",
     "expect",
@@ -44,8 +42,6 @@ const PASSING: [&str; 44] = [
     "server",
     "server-timing",
     "te",
-    "traceparent",
-    "tracestate",
     "trailer",
     "transfer-encoding",
     "upgrade",
@@ -66,7 +62,8 @@ fn is_left_out(name: &str) -> bool {
         None => name == *passing,
     });
     let is_whole_secret = seaworthy_core::secret::redact_header(name, "x") != "x";
-    passing || name.contains("correlation") || name.contains("trace") || is_whole_secret || names_secret(name)
+    let is_of_trace = ["correlation", "trace", "baggage"].iter().any(|part| name.contains(part));
+    passing || is_of_trace || is_whole_secret || names_secret(name)
 }
 
 /// The headers that all of these have, with the rules by which their values are like each other.

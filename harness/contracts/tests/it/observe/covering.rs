@@ -4,9 +4,10 @@ use seaworthy_contracts::observe::coverage::{self, coverage};
 use seaworthy_core::check::verdict_of;
 use seaworthy_core::exchange::Protocol;
 use seaworthy_core::finding::Verdict;
+use serde_json::json;
 
 use super::drifting::{contracts, in_line};
-use super::world::exchange;
+use super::world::{contract, exchange};
 
 #[test]
 fn what_was_exercised_and_what_not_is_told_by_operation() {
@@ -15,7 +16,18 @@ fn what_was_exercised_and_what_not_is_told_by_operation() {
     let mut grpc = exchange(6, "orders -> inventory", "POST /shop.v1.Inventory/Reserve", "", 200, "");
     grpc.protocol = Protocol::Grpc;
     exchanges.push(grpc);
-    let report = coverage(&contracts(), &exchanges, &[]);
+    let mut contracts = contracts();
+    contracts.push(contract(
+        "orders",
+        "inventory",
+        json!([{
+            "type": "Synchronous/Messages", "description": "a reservation", "transport": "grpc",
+            "request": {"contents": {"content": "CgRib29r", "contentType": "application/protobuf", "encoded": "base64"}},
+            "response": [{"contents": {"content": "CAE=", "contentType": "application/protobuf", "encoded": "base64"}}],
+            "pluginConfiguration": {"protobuf": {"service": "Inventory/Reserve"}}
+        }]),
+    ));
+    let report = coverage(&contracts, &exchanges, &[]);
     insta::assert_snapshot!(report.to_text());
     assert_eq!(report.exercised(), (3, 4));
     let findings = report.findings();
