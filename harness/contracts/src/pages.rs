@@ -25,6 +25,12 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
             "contract.teardown-failed", "contract.interference", "contract.state-not-set-up", "contract.undecided",
             "contract.not-verified",
         ],
+        "contract-drift": [
+            "contract.drift.no-contract", "contract.drift.operation", "contract.drift.request",
+            "contract.drift.response", "contract.drift.message", "contract.drift.status",
+            "contract.drift.nothing-seen",
+        ],
+        "contract-coverage": ["contract.coverage.unexercised", "contract.coverage.nothing-seen"],
     }
 });
 

@@ -232,13 +232,11 @@ impl CoverageReport {
             let all = contract.operations.iter().flat_map(|operation| &operation.interactions);
             let told: Vec<&InteractionCoverage> = all.filter(|interaction| interaction.can_be_told).collect();
             let exercised = told.iter().filter(|interaction| interaction.exercised > 0).count();
-            let _ = writeln!(
-                text,
-                "{} relies on {}: {exercised} of {} interactions exercised",
-                contract.consumer,
-                contract.provider,
-                told.len()
-            );
+            let counted = match told.len() {
+                0 => "no interaction that can be told from the wire".to_owned(),
+                all => format!("{exercised} of {all} interactions exercised"),
+            };
+            let _ = writeln!(text, "{} relies on {}: {counted}", contract.consumer, contract.provider);
             for operation in &contract.operations {
                 let called =
                     operation.called.map(|called| format!(" (called {called}×)")).unwrap_or_default();

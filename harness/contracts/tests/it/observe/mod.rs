@@ -3,6 +3,7 @@
 mod covering;
 mod drifting;
 mod events;
+mod explained;
 mod pinned;
 mod properties;
 mod recording;
