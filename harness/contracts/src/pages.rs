@@ -31,6 +31,10 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
             "contract.drift.nothing-seen",
         ],
         "contract-coverage": ["contract.coverage.unexercised", "contract.coverage.nothing-seen"],
+        "can-i-deploy": [
+            "deploy.failed", "deploy.not-verified", "deploy.provider-missing", "deploy.unknown-service",
+            "deploy.unknown-version", "deploy.unknown-environment", "deploy.order", "deploy.verified", "deploy.note",
+        ],
     }
 });
 

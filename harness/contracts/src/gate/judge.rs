@@ -39,6 +39,8 @@ pub fn can_i_deploy(picture: &Picture, question: &Question) -> Ruling {
             });
         }
     }
+    // What is known to fail is told first.
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.answer));
     let answer = reasons.iter().map(|reason| reason.answer).max().unwrap_or(Answer::Yes);
     Ruling { question: question.clone(), answer, rows, reasons, notes }
 }

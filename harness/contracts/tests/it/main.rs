@@ -11,4 +11,5 @@ mod cases;
 mod compatibility;
 mod consumer;
 mod documents;
+mod gate;
 mod observe;
