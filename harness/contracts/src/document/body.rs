@@ -15,7 +15,11 @@ pub(crate) fn read_bare(value: Option<&Value>, content_type: Option<ContentType>
         Some(Value::Null) => return OptionalBody::Null,
         Some(Value::String(text)) if text.is_empty() => return OptionalBody::Empty,
         Some(Value::String(text)) => text,
-        Some(value) => return OptionalBody::Present(value.to_string().into(), content_type, None),
+        Some(value) => {
+            // A text that says nothing of its type may be anything, but an object or a list is JSON.
+            let json = || (value.is_object() || value.is_array()).then(|| "application/json".into());
+            return OptionalBody::Present(value.to_string().into(), content_type.or_else(json), None);
+        }
     };
     let content_type =
         content_type.unwrap_or_else(|| detect_content_type_from_string(text).unwrap_or_default());

@@ -3,6 +3,7 @@
 //! The comparing itself is `pact_matching`'s. Round it: nothing is cloned that need not be, nothing panics, the rule
 //! that was applied is told, and the order of what differs is always the same.
 
+mod framing;
 mod guard;
 mod report;
 pub(crate) mod rule;
@@ -84,7 +85,10 @@ pub fn message(
     version: Specification,
 ) -> Vec<Mismatch> {
     guard::guarded(|| {
-        let is_xml = is_xml(expected.message_content_type());
+        let content_type = expected.message_content_type();
+        let actual = framing::unframed(actual, content_type.as_ref());
+        let actual = actual.as_ref();
+        let is_xml = is_xml(content_type);
         let rules =
             Rules::of(&expected.matching_rules, version, &[Category::BODY, Category::METADATA], is_xml);
         let metadata = rules.context(Category::METADATA, DiffConfig::AllowUnexpectedKeys);

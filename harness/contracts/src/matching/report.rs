@@ -55,17 +55,13 @@ impl<'a> Report<'a> {
         actual: Option<&HashMap<String, Vec<String>>>,
     ) -> Vec<Mismatch> {
         for mismatch in self.mismatches.iter_mut().filter(|mismatch| mismatch.part == Part::Header) {
-            let has = |headers: Option<&HashMap<String, Vec<String>>>| {
-                headers.is_some_and(|headers| {
-                    headers.keys().any(|name| name.eq_ignore_ascii_case(&mismatch.path))
-                })
+            let values = |headers: Option<&HashMap<String, Vec<String>>>| {
+                let same = |(name, _): &(&String, &Vec<String>)| name.eq_ignore_ascii_case(&mismatch.path);
+                headers.and_then(|headers| headers.iter().find(same)).map(|(_, values)| values.join(", "))
             };
-            let (has_expected, has_actual) = (has(expected), has(actual));
-            if !has_expected {
-                mismatch.expected = None;
-            }
-            if !has_actual {
-                mismatch.actual = None;
+            let (agreed, came) = (values(expected), values(actual));
+            if agreed.is_none() || came.is_none() {
+                (mismatch.expected, mismatch.actual) = (agreed, came);
             }
         }
         self.mismatches.sort();
@@ -96,7 +92,7 @@ fn converted(found: Found, rules: &Rules) -> Mismatch {
         },
         Found::QueryMismatch { parameter, expected, actual, mismatch } => Mismatch {
             rule: applied(rules, &Category::QUERY, Some(named(&parameter))),
-            ..plain(Part::Query, parameter, present(expected), present(actual), mismatch)
+            ..plain(Part::Query, parameter, values(expected), values(actual), mismatch)
         },
         Found::HeaderMismatch { key, expected, actual, mismatch } => Mismatch {
             rule: applied(rules, &Category::HEADER, Some(named(&key.to_lowercase()))),
@@ -127,6 +123,11 @@ fn plain(
     message: String,
 ) -> Mismatch {
     Mismatch { part, path, expected, actual, message, rule: None }
+}
+
+/// The values of a parameter: of a missing or an unexpected one, a list of them is told.
+fn values(value: String) -> Option<String> {
+    present(serde_json::from_str::<Vec<String>>(&value).map_or(value, |values| values.join(", ")))
 }
 
 fn present(value: String) -> Option<String> {

@@ -12,4 +12,5 @@ mod compatibility;
 mod consumer;
 mod documents;
 mod gate;
+mod matching;
 mod observe;
