@@ -47,7 +47,12 @@ pub fn run(kind: Kind, version: Specification, name: &str, bytes: &[u8]) -> Resu
     let json: Value =
         serde_json::from_str(text).map_err(|error| document::json_error(name, (1, 1), &error))?;
     compare(kind, version, &json).map_err(|Fault { pointer, reason }| ReadError::NotAPact {
-        location: Location { file: name.to_owned(), line: 1, column: 1, pointer: Some(pointer) },
+        location: Location {
+            file: name.to_owned(),
+            line: 1,
+            column: 1,
+            pointer: (!pointer.is_empty()).then_some(pointer),
+        },
         reason: format!("a case file has match, expected and actual: {reason}"),
     })
 }

@@ -46,8 +46,17 @@ pub(crate) fn make(
     }));
     match made {
         Ok(Ok(value)) => Ok(Some(value)),
-        Ok(Err(error)) => Err(Failure::new(&generator, format!("{error:#}"))),
+        Ok(Err(error)) => Err(Failure::new(&generator, in_one_line(&format!("{error:#}")))),
         Err(_) => Err(Failure::new(&generator, "its settings are beyond what can be generated")),
+    }
+}
+
+/// What went wrong, without the drawing that parsers put round it.
+fn in_one_line(error: &str) -> String {
+    let first = error.lines().next().unwrap_or_default().trim_start_matches("Error: ");
+    match error.lines().last().and_then(|last| last.strip_prefix("error: ")) {
+        Some(last) => format!("{}: {last}", first.trim_end_matches(" - regex parse error:")),
+        None => first.to_owned(),
     }
 }
 
@@ -72,11 +81,13 @@ pub(super) fn fitting(
         }
         // Its own way never repeats a digit, and ends after sixteen.
         Generator::RandomHexadecimal(digits) => Generator::Regex(format!("[0-9A-F]{{{digits}}}")),
-        // What is generated is the whole value, so anchors say nothing.
+        // What is generated is the whole value, so anchors say nothing. The group keeps `pact_models` from taking a
+        // dollar sign at the end for one.
         Generator::Regex(regex) => {
             let regex = regex.strip_prefix('^').unwrap_or(regex);
             let anchored = regex.ends_with('$') && !regex.ends_with("\\$");
-            Generator::Regex(if anchored { regex[..regex.len() - 1].to_owned() } else { regex.to_owned() })
+            let inner = if anchored { &regex[..regex.len() - 1] } else { regex };
+            Generator::Regex(format!("(?:{inner})"))
         }
         Generator::ProviderStateGenerator(expression, _) => {
             if !names(expression).iter().all(|name| context.values.contains_key(*name)) {

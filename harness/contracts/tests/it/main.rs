@@ -12,5 +12,6 @@ mod compatibility;
 mod consumer;
 mod documents;
 mod gate;
+mod generating;
 mod matching;
 mod observe;
