@@ -2,7 +2,7 @@
 //! raises no alarm. The shop is the harness's test suite, and its defects are the mutants.
 //!
 //! `cargo test -p seaworthy --test defects` runs the healthy shop and all defects as processes, and the healthy shop
-//! and a representative third of the defects in containers, and ends with `caught 41/41, false alarms 0`. A name as
+//! and a representative third of the defects in containers, and ends with `caught 44/44, false alarms 0`. A name as
 //! argument runs those that contain it.
 //!
 //! | variable | what it does |
@@ -54,7 +54,7 @@ use Containers::{Always, Nightly};
 type Defect = (&'static str, &'static str, Blames, Containers);
 
 /// The defects that there are on both runtimes.
-const DEFECTS: [Defect; 28] = [
+const DEFECTS: [Defect; 30] = [
     // Seen in a plain flow.
     ("gateway.no-auth", "auth.open-route", Service("gateway"), Always),
     ("orders.event-without-correlation", "correlation.event", Edge("orders -> notifications"), Always),
@@ -87,6 +87,9 @@ const DEFECTS: [Defect; 28] = [
     // With a fault on the whole edge.
     ("orders.no-breaker", "breaker.missing", Edge("orders -> payments"), Nightly),
     ("orders.breaker-never-closes", "breaker.stuck-open", Edge("orders -> payments"), Nightly),
+    // Against a contract.
+    ("payments.renames-field", "contract.mismatch", Service("payments"), Always),
+    ("inventory.removes-enum-value", "contract.mismatch", Service("inventory"), Nightly),
 ];
 
 /// The defects that only a database or a broker of its own shows.
