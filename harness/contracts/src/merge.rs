@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::diff::{self, At, Difference};
+use crate::grpc::carried;
 use crate::model::{Contract, Interaction};
 
 /// Why contracts do not become one.
@@ -147,11 +148,13 @@ fn join(
         };
         interactions.insert(identity, kept);
     }
+    let mut metadata = metadata(&one.metadata, &other.metadata);
+    carried::pruned(&mut metadata, interactions.values().map(Arc::as_ref));
     Ok(Contract {
         consumer: one.consumer.clone(),
         provider: one.provider.clone(),
         specification: one.specification.max(other.specification),
-        metadata: metadata(&one.metadata, &other.metadata),
+        metadata,
         interactions: interactions.into_values().collect(),
         source: one.source.clone(),
         consumer_version: one
@@ -164,12 +167,16 @@ fn join(
 /// What tools say of themselves. Of two values for the same name the greater text is kept: it does not matter which,
 /// but it must be the same one whatever comes first.
 fn metadata(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
-    let mut merged: BTreeMap<&String, &Value> = one.iter().collect();
+    let mut merged: BTreeMap<&String, Value> =
+        one.iter().map(|(name, value)| (name, value.clone())).collect();
     for (name, value) in other {
-        let kept = merged.entry(name).or_insert(value);
-        if value.to_string() > kept.to_string() {
-            *kept = value;
+        let kept = merged.entry(name).or_insert_with(|| value.clone());
+        // Each test carries the descriptors of its own interactions.
+        if let ("plugins", Some(plugins)) = (name.as_str(), carried::merged(kept, value)) {
+            *kept = plugins;
+        } else if value.to_string() > kept.to_string() {
+            *kept = value.clone();
         }
     }
-    merged.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    merged.into_iter().map(|(name, value)| (name.clone(), value)).collect()
 }

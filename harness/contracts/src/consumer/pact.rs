@@ -27,6 +27,8 @@ pub struct Pact {
     specification: Specification,
     mode: Option<Mode>,
     drafts: Vec<Draft>,
+    /// The contract's `metadata`: descriptors, say.
+    metadata: Map<String, Value>,
     /// Descriptions of what was exercised without the mock (messages).
     exercised: Vec<String>,
 }
@@ -47,6 +49,7 @@ impl Pact {
             specification: Specification::V4,
             mode: None,
             drafts: Vec::new(),
+            metadata: Map::new(),
             exercised: Vec::new(),
         }
     }
@@ -89,6 +92,16 @@ impl Pact {
     /// consumer's code has used it.
     pub fn add(&mut self, interaction: Interaction) {
         self.drafts.push(Draft { interaction, problems: Vec::new() });
+    }
+
+    /// As [`Pact::add`], with what is wrong with it, if anything is.
+    pub(crate) fn add_declared(&mut self, interaction: Interaction, problems: Vec<String>) {
+        self.drafts.push(Draft { interaction, problems });
+    }
+
+    /// What the contract's `metadata` will hold.
+    pub(crate) fn metadata_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.metadata
     }
 
     /// Says that the consumer's code has used the interaction of this description (or name: states and
@@ -153,7 +166,7 @@ impl Pact {
             consumer: self.consumer.clone(),
             provider: self.provider.clone(),
             specification: self.specification,
-            metadata: Map::new(),
+            metadata: self.metadata.clone(),
             interactions: self.drafts.iter().map(|draft| Arc::new(draft.interaction.clone())).collect(),
             source: String::new(),
             consumer_version: None,
