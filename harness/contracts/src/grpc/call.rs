@@ -180,6 +180,13 @@ impl Call {
 }
 
 impl Pools {
+    /// Whether these are the descriptors that an interaction names.
+    pub(super) fn have(&self, interaction: &Interaction) -> bool {
+        service_of(interaction)
+            .and_then(|(configuration, _)| configuration.get("descriptorKey")?.as_str())
+            .is_some_and(|key| self.contains(key))
+    }
+
     /// The call that an interaction of this contract means; `None` when it is no gRPC call.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A message as a contract holds it: its type, its bytes, its rules.
 
 use bytes::Bytes;
+use pact_models::bodies::OptionalBody;
 use pact_models::content_types::ContentType;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage, Value};
 use seaworthy_core::finding::Location;
@@ -37,9 +38,11 @@ impl Example {
             reason,
             location: location.clone(),
         };
-        let message = match contents.contents.value() {
-            None => None,
-            Some(bytes) => Some(decode(&descriptor, bytes).map_err(failed)?),
+        let message = match &contents.contents {
+            OptionalBody::Missing | OptionalBody::Null => None,
+            // A message in which nothing is set has no bytes.
+            OptionalBody::Empty => Some(DynamicMessage::new(descriptor.clone())),
+            OptionalBody::Present(bytes, ..) => Some(decode(&descriptor, bytes.clone()).map_err(failed)?),
         };
         if let Some(unknown) = message.as_ref().and_then(unknown_field) {
             return Err(failed(format!(

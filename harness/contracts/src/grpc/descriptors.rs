@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 use seaworthy_core::finding::Location;
 use serde_json::Value;
 
@@ -87,6 +87,10 @@ impl Pools {
         self.by_key.is_empty()
     }
 
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     /// The descriptors that an interaction names by `descriptorKey`.
     pub(super) fn get(&self, key: &str, location: &Location) -> Result<&DescriptorPool, GrpcError> {
         self.by_key.get(key).ok_or_else(|| GrpcError::Unknown {
@@ -124,7 +128,7 @@ pub(super) fn method(
     let service = match found.as_slice() {
         [service] => *service,
         [] => {
-            let known = listed(services.iter().map(|service| service.full_name()));
+            let known = listed(services.iter().map(ServiceDescriptor::full_name));
             return Err(unknown(format!("the service `{service_name}`"), format!("there are {known}")));
         }
         several => {

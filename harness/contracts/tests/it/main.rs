@@ -13,5 +13,6 @@ mod consumer;
 mod documents;
 mod gate;
 mod generating;
+mod grpc;
 mod matching;
 mod observe;

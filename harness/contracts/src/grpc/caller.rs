@@ -1,0 +1,163 @@
+//! Plays the gRPC interactions of contracts against a running provider.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::call::{Call, service_of};
+use super::descriptors::{Pools, descriptors};
+use super::error::GrpcError;
+use super::grpcurl;
+use super::wire::{self, Limits};
+use crate::generate::StateValues;
+use crate::model::{Contract, Interaction};
+use crate::outcome::Outcome;
+use crate::tls;
+
+/// Plays the gRPC interactions of contracts against a running provider. All calls share its connection.
+#[derive(Debug)]
+pub struct Caller {
+    base: Url,
+    client: reqwest::Client,
+    /// By the contract's source.
+    pools: BTreeMap<String, Pools>,
+}
+
+/// Why a provider's gRPC interactions cannot be played at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallerError {
+    /// Something is wrong in a contract.
+    #[error(transparent)]
+    Contract(#[from] GrpcError),
+    /// The provider's address is none.
+    #[error("could not use `{url}` as the address of a gRPC provider: {reason}")]
+    Address {
+        /// What was given.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// The file with certificates cannot be read.
+    #[error("could not read the certificates of {}: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// No client could be made.
+    #[error("could not make a client for gRPC")]
+    Client(#[source] reqwest::Error),
+}
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// The judgement.
+    pub outcome: Outcome,
+    /// From the request's first byte to the answer's last; `None` where no answer came.
+    pub latency: Option<Duration>,
+    /// The call as a line for the shell (`grpcurl …`), secrets redacted.
+    pub request: Option<String>,
+}
+
+/// What a call carries besides what its contract says, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Carried<'a> {
+    /// What provider states gave, by name.
+    pub values: &'a StateValues,
+    /// `traceparent`, a correlation id, … Where the contract states one of them itself, the contract's stands.
+    pub headers: &'a [(String, String)],
+    /// How long the answer may take. The provider is told, as `grpc-timeout`.
+    pub timeout: Duration,
+    /// How many bytes of messages are read.
+    pub body_limit: usize,
+}
+
+impl Caller {
+    /// For the provider at `url`: `http://127.0.0.1:50051` is HTTP/2 without TLS, `https://…` with. `cacert` (PEM) is
+    /// trusted besides the system's. Each gRPC interaction of the contracts is checked here, so that what is wrong in
+    /// a file is told before anything is called.
+    ///
+    /// # Errors
+    /// See [`CallerError`].
+    pub fn new(url: &str, contracts: &[Contract], cacert: Option<&Path>) -> Result<Caller, CallerError> {
+        let address = |reason: String| CallerError::Address { url: url.to_owned(), reason };
+        let base = Url::parse(url).map_err(|error| address(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+            return Err(address("it is not `http://HOST:PORT` or `https://HOST:PORT`".to_owned()));
+        }
+        let mut builder = tls::client_builder().http2_prior_knowledge();
+        if let Some(path) = cacert {
+            let failed = |reason: String| CallerError::Certificates { path: path.to_owned(), reason };
+            let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+            let found =
+                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.to_string()))?;
+            if found.is_empty() {
+                return Err(failed("it holds none in PEM form".to_owned()));
+            }
+            builder = found.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+        }
+        let client = builder.build().map_err(CallerError::Client)?;
+        let mut pools = BTreeMap::new();
+        for contract in contracts {
+            let of_contract = descriptors(contract)?;
+            for interaction in &contract.interactions {
+                of_contract.call(interaction)?;
+            }
+            pools.insert(contract.source.clone(), of_contract);
+        }
+        Ok(Caller { base, client, pools })
+    }
+
+    /// Whether this interaction is a gRPC call.
+    pub fn plays(&self, interaction: &Interaction) -> bool {
+        service_of(interaction).is_some()
+    }
+
+    /// Makes the call of an interaction and judges the answer.
+    pub async fn play(&self, interaction: &Interaction, carried: Carried<'_>) -> Played {
+        let undecided = |message: String| Played {
+            outcome: Outcome::Undecided { message },
+            latency: None,
+            request: None,
+        };
+        let call = match self.call_of(interaction) {
+            Ok(Some(call)) => call,
+            Ok(None) => return undecided("it is no gRPC call, and nobody plays it".to_owned()),
+            Err(error) => return undecided(format!("{error}; {}", error.hint())),
+        };
+        let outgoing = match call.request(carried.values) {
+            Ok(outgoing) => outgoing,
+            Err(error) => return undecided(error.to_string()),
+        };
+        let shown: Vec<(String, String)> = outgoing.metadata.iter().chain(carried.headers).cloned().collect();
+        let target = self.base.authority();
+        let request = Some(grpcurl::line(target, &call.path(), &outgoing.json, &shown));
+        let limits = Limits { timeout: carried.timeout, body: carried.body_limit };
+        match wire::send(&self.client, &self.base, &call, &outgoing, carried.headers, limits).await {
+            Err(message) => Played { outcome: Outcome::RequestFailed { message }, latency: None, request },
+            Ok((answer, latency)) => {
+                let mismatches = call.compare(&answer);
+                let outcome = if mismatches.is_empty() {
+                    Outcome::Verified
+                } else {
+                    Outcome::Mismatched { mismatches }
+                };
+                Played { outcome, latency: Some(latency), request }
+            }
+        }
+    }
+
+    fn call_of(&self, interaction: &Interaction) -> Result<Option<Call>, GrpcError> {
+        let source = &interaction.location.file;
+        // Interactions that stand in several contracts are the same in each, so any that has the descriptors serves.
+        match self.pools.get(source).or_else(|| self.pools.values().find(|pools| pools.have(interaction))) {
+            Some(pools) => pools.call(interaction),
+            None => Pools::default().call(interaction),
+        }
+    }
+}
