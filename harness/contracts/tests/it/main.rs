@@ -15,4 +15,5 @@ mod gate;
 mod generating;
 mod grpc;
 mod matching;
+mod ledger;
 mod observe;
