@@ -193,7 +193,7 @@ fn strangers(picture: &Picture, question: &Question, rows: &[Row]) -> Vec<Reason
                 format!("the ledger has never heard of version {version} of {service}"),
                 format!(
                     "{}; publish the pacts or results of {version} before asking",
-                    meant(version, versions.iter().rev().map(String::as_str), "versions")
+                    there_are(versions.iter().rev().map(String::as_str), "versions")
                 ),
             ));
         }
@@ -207,16 +207,19 @@ fn stranger(rule: &'static str, service: Option<&String>, message: String, hint:
 
 /// What may have been meant, or what there is.
 fn meant<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone, what: &str) -> String {
-    const SHOWN: usize = 5;
-    if let Some(meant) = suggest::closest(word, known.clone()) {
-        return format!("did you mean `{meant}`?");
+    match suggest::closest(word, known.clone()) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => there_are(known, what),
     }
+}
+
+/// What there is. Versions are so alike that none is more likely to have been meant.
+fn there_are<'k>(known: impl Iterator<Item = &'k str> + Clone, what: &str) -> String {
+    const SHOWN: usize = 5;
     let shown: Vec<&str> = known.clone().take(SHOWN).collect();
     match (shown.len(), known.count()) {
         (0, _) => format!("it knows no {what}"),
-        (shown_count, count) if count > shown_count => {
-            format!("it knows {count} {what}, {} among them", shown.join(", "))
-        }
+        (some, count) if count > some => format!("it knows {count} {what}, {} among them", shown.join(", ")),
         _ => format!("it knows the {what} {}", shown.join(", ")),
     }
 }

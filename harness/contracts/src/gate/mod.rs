@@ -128,3 +128,10 @@ pub struct Ruling {
     /// What else is worth knowing: a service without contracts, what a broker says.
     pub notes: Vec<String>,
 }
+
+impl Ruling {
+    /// Whether the ledger knows environment, services and versions, so that an order can be looked for at all.
+    pub fn is_of_known(&self) -> bool {
+        !self.reasons.iter().any(|reason| reason.rule.starts_with("deploy.unknown"))
+    }
+}

@@ -115,13 +115,21 @@ impl Picture {
         self.results.get(&pair)
     }
 
-    /// The newest version of the provider that keeps the consumer version's pact.
+    /// The newest version of the provider that keeps the consumer version's pact: of those that keep all that is
+    /// deployed and released as well, if there are such.
     pub(super) fn newest_provider(&self, consumer: &str, version: &str, provider: &str) -> Option<&str> {
         let versions = self.versions.get(provider)?;
-        let keeps = |each: &&String| {
+        let keeps = |consumer: &str, version: &str, each: &str| {
             self.result(consumer, version, provider, each).is_some_and(|known| known.success)
         };
-        versions.iter().rev().find(keeps).map(String::as_str)
+        let there = self.deployed.iter().chain(&self.released);
+        let there: Vec<(&str, &str)> = there
+            .flat_map(|(service, versions)| versions.iter().map(move |version| (&**service, &**version)))
+            .filter(|(service, version)| self.providers(service, version).any(|each| each == provider))
+            .collect();
+        let mut able = versions.iter().rev().filter(|each| keeps(consumer, version, each));
+        let fits = |each: &&String| there.iter().all(|(consumer, version)| keeps(consumer, version, each));
+        able.clone().find(fits).or_else(|| able.next()).map(String::as_str)
     }
 
     /// The newest version of the consumer whose pact the provider's version keeps.
