@@ -25,6 +25,7 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
             "contract.teardown-failed", "contract.interference", "contract.state-not-set-up", "contract.undecided",
             "contract.not-verified",
         ],
+        "contract-record": ["contract.recorded", "contract.recorded.nothing"],
         "contract-drift": [
             "contract.drift.no-contract", "contract.drift.operation", "contract.drift.request",
             "contract.drift.response", "contract.drift.message", "contract.drift.status",

@@ -34,6 +34,13 @@ use super::sighting::{self, Event, LeftOut, LeftOuts, Sighting};
 use crate::model::{Contract, Specification};
 use draft::Draft;
 
+/// The check that a recording is reported as.
+pub const CHECK: &str = "contract-record";
+/// The rule of a contract that was written.
+pub const RECORDED: &str = "contract.recorded";
+/// The rule of a recording that came to nothing.
+pub const NOTHING: &str = "contract.recorded.nothing";
+
 /// What came of recording.
 #[derive(Debug, Clone)]
 pub struct Recording {

@@ -1,6 +1,6 @@
 //! Every rule of drift and coverage has a page.
 
-use seaworthy_contracts::observe::{coverage, drift};
+use seaworthy_contracts::observe::{coverage, drift, record};
 use seaworthy_contracts::pages::explain;
 
 #[test]
@@ -18,6 +18,7 @@ fn every_rule_has_a_page_that_says_how_to_mend_it() {
                 drift::NOTHING,
             ],
         ),
+        (record::CHECK, vec![record::RECORDED, record::NOTHING]),
         (coverage::CHECK, vec![coverage::UNEXERCISED, coverage::NOTHING]),
     ] {
         let whole = explain(check).expect(check);
