@@ -17,6 +17,7 @@
 //! | [`mismatch`] | where something differs from what was agreed |
 //! | [`observe`] | contracts and the wire: record, drift, coverage, events, and what a contract pins |
 //! | [`outcome`] | what came of verifying an interaction |
+//! | [`verify`] | a running provider is held to its contracts |
 //! | [`write`] | a folder of contracts that many tests write at once |
 
 pub mod broker;
@@ -35,6 +36,7 @@ pub mod model;
 pub mod observe;
 pub mod outcome;
 pub mod pages;
+pub mod verify;
 pub mod write;
 
 mod tls;

@@ -37,6 +37,22 @@ pub struct InteractionResult {
     pub exchange: Option<ExchangeId>,
     /// From the request's first byte to the answer's last; without states.
     pub latency: Option<Duration>,
+    /// What its contract notes of it, line by line (V4: `comments.text`).
+    #[serde(default)]
+    pub comments: Vec<String>,
+    /// The consumer's test that wrote it, where its contract says (V4: `comments.testname`).
+    #[serde(default)]
+    pub test_name: Option<String>,
+}
+
+impl InteractionResult {
+    /// The name by which the interaction is known within its contract, as [`crate::model::Interaction::name`] has it.
+    pub fn name(&self) -> String {
+        if self.states.is_empty() {
+            return self.description.clone();
+        }
+        format!("given {}, {}", self.states.join(" and "), self.description)
+    }
 }
 
 /// What came of it.

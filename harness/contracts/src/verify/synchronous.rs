@@ -1,0 +1,50 @@
+//! The door for those who make the calls of synchronous messages: gRPC comes in here.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::{Interaction, Specification};
+use crate::outcome::Outcome;
+
+/// Makes the call of a synchronous message and judges what comes.
+pub trait SynchronousCaller: fmt::Debug + Send + Sync {
+    /// Whether this interaction is one of its own. The others go over the message endpoint.
+    fn calls(&self, interaction: &Interaction) -> bool;
+
+    /// Makes the call. It is given up after [`Call::timeout`].
+    fn call<'a>(&'a self, call: Call<'a>) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
+}
+
+/// What is to be called.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The interaction; its contents are a synchronous message.
+    pub interaction: &'a Interaction,
+    /// The version of the specification by which it is judged.
+    pub specification: Specification,
+    /// What the provider states gave, by name.
+    pub values: &'a HashMap<String, Value>,
+    /// What the request carries besides the contract's own: `traceparent`, the correlation id, headers that were asked
+    /// for. Where the contract states one of them itself, the contract's stands.
+    pub headers: &'a [(String, String)],
+    /// How long the answer may take.
+    pub timeout: Duration,
+    /// How many bytes of the answer are read.
+    pub body_limit: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Called {
+    /// The judgement.
+    pub outcome: Outcome,
+    /// From the request's first byte to the answer's last; `None` where no answer came.
+    pub latency: Option<Duration>,
+    /// The request as a line for the shell (`grpcurl …`), secrets redacted.
+    pub request: Option<String>,
+}
