@@ -124,4 +124,18 @@ impl Interaction {
         let states: Vec<&str> = self.states.iter().map(|state| state.name.as_str()).collect();
         format!("given {}, {}", states.join(" and "), self.description)
     }
+
+    /// What the contract notes of it, line by line: V4's `comments.text`.
+    pub fn notes(&self) -> Vec<String> {
+        match self.comments.get("text") {
+            Some(Value::Array(lines)) => lines.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::String(line)) => vec![line.clone()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The consumer's test that wrote it: V4's `comments.testname`.
+    pub fn test_name(&self) -> Option<&str> {
+        self.comments.get("testname").and_then(Value::as_str)
+    }
 }

@@ -39,7 +39,7 @@ pub struct InteractionResult {
     pub latency: Option<Duration>,
     /// What its contract notes of it, line by line (V4: `comments.text`).
     #[serde(default)]
-    pub comments: Vec<String>,
+    pub notes: Vec<String>,
     /// The consumer's test that wrote it, where its contract says (V4: `comments.testname`).
     #[serde(default)]
     pub test_name: Option<String>,

@@ -140,5 +140,7 @@ fn result(
         correlation_id: exchange.and_then(|exchange| exchange.correlation_id.clone()),
         exchange: exchange.map(|exchange| exchange.id),
         latency: None,
+        notes: agreed.interaction.notes(),
+        test_name: agreed.interaction.test_name().map(str::to_owned),
     }
 }

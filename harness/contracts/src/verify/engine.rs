@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::findings::summary;
@@ -138,11 +137,6 @@ impl<'a> Engine<'a> {
     fn result(&self, item: usize, ran: Ran) -> InteractionResult {
         let job = &self.jobs[item];
         let interaction = &job.interaction;
-        let comments = match interaction.comments.get("text") {
-            Some(Value::Array(lines)) => lines.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            Some(Value::String(line)) => vec![line.clone()],
-            _ => Vec::new(),
-        };
         InteractionResult {
             consumers: job.consumers.iter().map(|consumer| consumer.to_string()).collect(),
             provider: self.provider.to_owned(),
@@ -157,8 +151,8 @@ impl<'a> Engine<'a> {
             correlation_id: ran.correlation_id,
             exchange: None,
             latency: ran.latency,
-            comments,
-            test_name: interaction.comments.get("testname").and_then(Value::as_str).map(str::to_owned),
+            notes: interaction.notes(),
+            test_name: interaction.test_name().map(str::to_owned),
         }
     }
 }

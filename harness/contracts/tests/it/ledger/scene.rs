@@ -89,6 +89,8 @@ pub(crate) fn results(contracts: &[&Contract], outcome: &Outcome) -> Vec<Interac
                 correlation_id: None,
                 exchange: None,
                 latency: None,
+                notes: Vec::new(),
+                test_name: None,
             };
         contract.interactions.iter().map(result).collect()
     };
