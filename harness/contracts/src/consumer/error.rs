@@ -4,6 +4,7 @@ use seaworthy_core::finding::Location;
 use thiserror::Error;
 
 use super::played::Report;
+use super::property::Counterexample;
 use crate::write::WriteError;
 
 /// What keeps a consumer's test from making a contract.
@@ -53,6 +54,25 @@ pub enum ConsumerError {
         /// Where the test declares it.
         location: Location,
         /// What the handler said.
+        message: String,
+    },
+    /// The consumer breaks on an answer that the contract allows.
+    #[error("could not rely on \"{}\" (declared at {}:{}): the contract allows more than the consumer does\n{_0}", _0.name, _0.location.file, _0.location.line)]
+    Broken(Box<Counterexample>),
+    /// The client succeeded without asking, so nothing was tried.
+    #[error("could not try the answers of \"{name}\" (declared at {}:{}): the client did not ask for it{report}", location.file, location.line)]
+    NotAsked {
+        /// The interaction's name.
+        name: String,
+        /// Where the test declares it.
+        location: Location,
+        /// What it asked instead; empty for nothing.
+        report: String,
+    },
+    /// Answers could not be generated.
+    #[error("could not generate answers: {message}")]
+    Generation {
+        /// Why.
         message: String,
     },
     /// The contract could not be written, or is not what the file says.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use wiremock::matchers::any;
@@ -13,7 +13,8 @@ use super::error::ConsumerError;
 use super::pact::{Pact, Received};
 use super::played::{Played, Report};
 use super::playing;
-use crate::model::Contents;
+use crate::matching;
+use crate::model::{Contents, Contract, HttpResponse, Interaction};
 
 /// A server on 127.0.0.1 that answers as a pact declares.
 ///
@@ -32,12 +33,8 @@ impl MockProvider {
     pub(super) async fn start(pact: Pact) -> Result<MockProvider, ConsumerError> {
         let contract = pact.contract()?;
         playing::check_examples(&contract)?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(ConsumerError::Server)?;
-        // Wiremock would keep every request with its body; what matters of them is kept by `Played`.
-        let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
         let played = Arc::new(Played::new(contract));
-        let player = Player { played: Arc::clone(&played), base: server.uri() };
-        Mock::given(any()).respond_with(player).mount(&server).await;
+        let server = start(Arc::clone(&played), None).await?;
         Ok(MockProvider { server, pact, played, finished: false })
     }
 
@@ -95,28 +92,98 @@ impl Drop for MockProvider {
     }
 }
 
+async fn start(played: Arc<Played>, variant: Option<Arc<Variant>>) -> Result<MockServer, ConsumerError> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(ConsumerError::Server)?;
+    // Wiremock would keep every request with its body; what matters of them is kept by `Played`.
+    let server = MockServer::builder().listener(listener).disable_request_recording().start().await;
+    let player = Player { played, base: server.uri(), variant };
+    Mock::given(any()).respond_with(player).mount(&server).await;
+    Ok(server)
+}
+
 /// Answers requests; runs on the server's own thread.
 struct Player {
     played: Arc<Played>,
     base: String,
+    variant: Option<Arc<Variant>>,
+}
+
+impl Player {
+    fn play(&self, request: &Request) -> Result<ResponseTemplate, String> {
+        let actual = playing::request_of(request);
+        if let Some(variant) = &self.variant
+            && let Contents::Http { request, .. } = &variant.interaction.contents
+            && matching::request(request, &actual, self.played.contract().specification).is_empty()
+        {
+            let mut state = variant.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.served += 1;
+            return playing::response(&state.response, &self.base);
+        }
+        let interaction = self.played.choose(&actual).map_err(|unmatched| unmatched.to_string())?;
+        match &interaction.contents {
+            Contents::Http { response, .. } => playing::response(response, &self.base).map_err(|message| {
+                format!("could not generate what \"{}\" answers: {message}", interaction.name())
+            }),
+            _ => Err("could not answer over HTTP with a message".to_owned()),
+        }
+    }
 }
 
 impl Respond for Player {
     fn respond(&self, request: &Request) -> ResponseTemplate {
-        let actual = playing::request_of(request);
-        match self.played.choose(&actual) {
-            Ok(interaction) => match &interaction.contents {
-                Contents::Http { response, .. } => match playing::response(response, &self.base) {
-                    Ok(response) => response,
-                    Err(message) => refusal(&format!(
-                        "could not generate what \"{}\" answers: {message}",
-                        interaction.name()
-                    )),
-                },
-                _ => refusal("could not answer over HTTP with a message"),
-            },
-            Err(unmatched) => refusal(&unmatched.to_string()),
-        }
+        self.play(request).unwrap_or_else(|message| refusal(&message))
+    }
+}
+
+/// One interaction with an answer that changes.
+#[derive(Debug)]
+struct Variant {
+    interaction: Arc<Interaction>,
+    state: Mutex<VariantState>,
+}
+
+#[derive(Debug, Default)]
+struct VariantState {
+    response: HttpResponse,
+    served: u64,
+}
+
+/// A mock that answers one interaction with what it is given, and the others as declared.
+#[derive(Debug)]
+pub(super) struct VariantServer {
+    server: MockServer,
+    variant: Arc<Variant>,
+    played: Arc<Played>,
+}
+
+impl VariantServer {
+    pub(super) async fn start(
+        contract: &Contract,
+        interaction: &Arc<Interaction>,
+    ) -> Result<VariantServer, ConsumerError> {
+        playing::check_examples(contract)?;
+        let interaction = Arc::clone(interaction);
+        let variant = Arc::new(Variant { interaction, state: Mutex::default() });
+        let played = Arc::new(Played::new(contract.clone()));
+        let server = start(Arc::clone(&played), Some(Arc::clone(&variant))).await?;
+        Ok(VariantServer { server, variant, played })
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.uri()
+    }
+
+    /// The answer from now on.
+    pub(super) fn serve(&self, response: HttpResponse) {
+        let mut state = self.variant.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = VariantState { response, served: 0 };
+    }
+
+    /// What was asked instead, where nobody has asked since the last [`VariantServer::serve`].
+    pub(super) fn unasked(&self) -> Option<String> {
+        let state = self.variant.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = self.played.unmatched().iter().map(|unmatched| format!("\n  {unmatched}")).collect();
+        (state.served == 0).then_some(others)
     }
 }
 

@@ -36,9 +36,11 @@ mod parts;
 pub mod pattern;
 mod played;
 mod playing;
+pub mod property;
 
 pub use error::ConsumerError;
 pub use mock::MockProvider;
 pub use pact::{HttpInteraction, MessageInteraction, Pact, Received};
 pub use parts::{Request, Response};
 pub use played::{Nearest, Report, Unmatched, Unused};
+pub use property::{Cases, Counterexample};

@@ -14,6 +14,7 @@ use super::mock::MockProvider;
 use super::parts::{Message, Request, Response};
 use super::pattern::Pattern;
 use super::played::{Played, Report};
+use super::property::{self, Cases};
 use crate::model::{
     Contents, Contract, HttpRequest, HttpResponse, Interaction, MessageContents, Specification,
 };
@@ -212,6 +213,59 @@ impl Pact {
             location: interaction.location.clone(),
             message: error.to_string(),
         })?;
+        self.exercised.push(interaction.name());
+        Ok(())
+    }
+
+    /// Tries answers that the contract allows for this interaction on the consumer's client: other values, edge
+    /// cases, lists of other lengths, fields that nobody agreed on. The client gets the mock's address, asks as it
+    /// always does, and says with its `Result` (or a panic) whether it can live with the answer. When all went well,
+    /// the interaction counts as used.
+    ///
+    /// The other interactions of the pact are answered with their examples.
+    ///
+    /// # Errors
+    ///
+    /// [`ConsumerError::Broken`] with the answer nearest to the example that breaks the consumer;
+    /// [`ConsumerError::NotAsked`] for a client that did not ask; what [`Pact::serve`] says.
+    pub async fn every_response<C, F, T, E>(
+        &mut self,
+        description: &str,
+        cases: impl Into<Cases>,
+        client: C,
+    ) -> Result<(), ConsumerError>
+    where
+        C: FnMut(String) -> F,
+        F: Future<Output = Result<T, E>>,
+        E: std::fmt::Display,
+    {
+        let contract = self.contract()?;
+        let interaction = find(&contract, description)?;
+        property::every_response(&contract, interaction, cases.into(), client).await?;
+        self.exercised.push(interaction.name());
+        Ok(())
+    }
+
+    /// As [`Pact::every_response`], for a message and the consumer's handler.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pact::every_response`].
+    pub async fn every_message<H, F, T, E>(
+        &mut self,
+        description: &str,
+        cases: impl Into<Cases>,
+        handler: H,
+    ) -> Result<(), ConsumerError>
+    where
+        H: FnMut(Received) -> F,
+        F: Future<Output = Result<T, E>>,
+        E: std::fmt::Display,
+    {
+        let contract = self.contract()?;
+        super::playing::check_examples(&contract)?;
+        let interaction = find(&contract, description)?;
+        property::every_message(&contract, interaction, cases.into(), handler).await?;
         self.exercised.push(interaction.name());
         Ok(())
     }

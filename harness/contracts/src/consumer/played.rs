@@ -123,6 +123,11 @@ impl Played {
         Err(unmatched)
     }
 
+    /// The requests that fitted none, as far as they are kept.
+    pub(super) fn unmatched(&self) -> Vec<Unmatched> {
+        self.state().unmatched.clone()
+    }
+
     /// What keeps the contract from being written; `None` where nothing does. `exercised` names what was used
     /// without the mock.
     pub(super) fn report(&self, exercised: &[String]) -> Option<Report> {
