@@ -70,7 +70,7 @@ impl Route {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             match (&*mine, theirs) {
                 (Segment::Id(kind), Segment::Id(other)) => {
-                    *mine = Segment::Id(kind.clone().join(other.clone()))
+                    *mine = Segment::Id(kind.clone().join(other.clone()));
                 }
                 (Segment::Name(name), Segment::Name(other)) if other < name => *mine = theirs.clone(),
                 _ => {}

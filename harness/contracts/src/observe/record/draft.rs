@@ -7,7 +7,7 @@ use seaworthy_core::finding::Location;
 use serde_json::{Map, Value, json};
 
 use super::super::kind::is_secret;
-use crate::model::{Contents, Interaction};
+use crate::model::{Contents, Interaction, MessageContents};
 
 /// An interaction that has no name of its own yet.
 pub(super) struct Draft {
@@ -30,7 +30,7 @@ impl Draft {
             Contents::Http { request, response } => vec![request.to_json(), response.to_json()],
             Contents::Message(message) => vec![message.to_json()],
             Contents::SynchronousMessage { request, responses } => std::iter::once(request.to_json())
-                .chain(responses.iter().map(|each| each.to_json()))
+                .chain(responses.iter().map(MessageContents::to_json))
                 .collect(),
         };
         let written =

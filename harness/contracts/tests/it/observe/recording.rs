@@ -176,7 +176,7 @@ fn recorded_again_with_other_ids_it_reads_the_same() {
             *body = super::world::body(&text.replace("60483834", "12121212").replace("673d85fc", "0badcafe"));
         };
         replace(&mut exchange.request.body);
-        exchange.response.as_mut().map(|response| replace(&mut response.body));
+        exchange.response.iter_mut().for_each(|response| replace(&mut response.body));
         let key = exchange.request.headers.iter_mut().find(|(name, _)| name == "idempotency-key");
         if let Some((_, key)) = key {
             *key = key.replace("60483834", "12121212");
