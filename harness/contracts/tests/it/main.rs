@@ -15,6 +15,6 @@ mod documents;
 mod gate;
 mod generating;
 mod grpc;
-mod matching;
 mod ledger;
+mod matching;
 mod observe;

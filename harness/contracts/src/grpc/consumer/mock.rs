@@ -317,7 +317,11 @@ async fn answer(played: &Played, request: Request<Incoming>) -> Response<Body> {
             Ok(Some(message)) => messages.push(message),
             Ok(None) if frames.is_whole() => break,
             Ok(None) => {
-                return ended(INTERNAL, "could not read the request: it ends in the middle of a message", &[]);
+                return ended(
+                    INTERNAL,
+                    "could not read the request: it ends in the middle of a message",
+                    &[],
+                );
             }
             Err(why) => return ended(UNIMPLEMENTED, &format!("could not read the request: {why}"), &[]),
         }

@@ -2,10 +2,12 @@
 //! It lies outside the repository, and each feature found there is run: a step that is not defined is a failure.
 
 mod consuming;
+mod doubles;
 mod fixtures;
 mod generating;
 mod matching;
 mod messages;
+mod verifying;
 mod world;
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! What one scenario knows.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use cucumber::World;
@@ -9,9 +10,12 @@ use seaworthy_contracts::mismatch::Mismatch;
 use seaworthy_contracts::model::{
     Contents, Contract, HttpRequest, HttpResponse, Interaction, MessageContents, ProviderState, Specification,
 };
+use seaworthy_contracts::outcome::InteractionResult;
 use seaworthy_core::finding::Location;
 use serde_json::Map;
 use tempfile::TempDir;
+
+use super::doubles::Double;
 
 /// What one scenario knows. Each subject has its own part.
 #[derive(Debug, World)]
@@ -44,6 +48,16 @@ pub struct Suite {
     pub declared: Vec<Interaction>,
     pub received: Vec<Received>,
     pub failure: Option<String>,
+
+    /// Verifying: who is asked, for what, and what came of it.
+    pub provider: Option<Double>,
+    pub states: Option<Double>,
+    pub brokers: Vec<Double>,
+    pub publishing: bool,
+    pub messages: HashMap<String, MessageContents>,
+    pub contracts: Vec<Contract>,
+    pub request_headers: Vec<(String, String)>,
+    pub results: Vec<InteractionResult>,
 }
 
 impl Suite {
@@ -67,6 +81,14 @@ impl Suite {
             declared: Vec::new(),
             received: Vec::new(),
             failure: None,
+            provider: None,
+            states: None,
+            brokers: Vec::new(),
+            publishing: false,
+            messages: HashMap::new(),
+            contracts: Vec::new(),
+            request_headers: Vec::new(),
+            results: Vec::new(),
         }
     }
 
