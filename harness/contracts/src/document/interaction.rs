@@ -176,7 +176,7 @@ pub(crate) fn to_json(interaction: &Interaction, version: Specification) -> Valu
             json.insert("response".to_owned(), part::response_json(response, version));
         }
         Contents::Message(message) if version == Specification::V4 => {
-            part::message_json(message, &mut json, version)
+            part::message_json(message, &mut json, version);
         }
         Contents::Message(message) => {
             let mut message = message.as_ref().clone();

@@ -152,10 +152,10 @@ fn in_body(
     context: &GenerateContext,
 ) -> Result<(), GenerateError> {
     let generators = of(generators, GeneratorCategory::BODY);
-    if let (OptionalBody::Present(bytes, own, hint), false) = (&*body, generators.is_empty()) {
-        if let Some(made) = body::make(bytes, content_type.as_ref(), &generators, context)? {
-            *body = OptionalBody::Present(made, own.clone(), *hint);
-        }
+    if let (OptionalBody::Present(bytes, own, hint), false) = (&*body, generators.is_empty())
+        && let Some(made) = body::make(bytes, content_type.as_ref(), &generators, context)?
+    {
+        *body = OptionalBody::Present(made, own.clone(), *hint);
     }
     Ok(())
 }
