@@ -123,6 +123,9 @@ pub(super) fn plain_name(name: &str) -> String {
     }
 }
 
+/// Names that authors of contracts have for the type of a message besides `type`.
+pub(super) const OTHER_TYPES: [&str; 4] = ["event-type", "eventtype", "message-type", "messagetype"];
+
 /// The value of a message's metadata by the name that a contract has for it.
 fn attribute(event: &Event<'_>, headers: &Headers, name: &str) -> Option<String> {
     let short = plain_name(name);
@@ -133,6 +136,7 @@ fn attribute(event: &Event<'_>, headers: &Headers, name: &str) -> Option<String>
     };
     match short.as_str() {
         "type" => return Some(event.kind.clone()),
+        short if OTHER_TYPES.contains(&short) => return of_header().or_else(|| Some(event.kind.clone())),
         "destination" | "topic" | "routing-key" | "routingkey" => {
             return of_header().or_else(|| Some(event.exchange.path.trim_start_matches('/').to_owned()));
         }

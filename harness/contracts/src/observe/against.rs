@@ -20,6 +20,8 @@ use crate::model::{Contents, Contract, HttpRequest, HttpResponse, Interaction, M
 pub(super) struct Agreed<'c> {
     /// The contract.
     pub(super) contract: &'c Contract,
+    /// Its place among the contracts.
+    pub(super) of: usize,
     /// The interaction.
     pub(super) interaction: &'c Interaction,
     /// Its place among all.
@@ -85,10 +87,10 @@ struct Message<'c> {
 impl<'c> Against<'c> {
     pub(super) fn new(contracts: &'c [Contract]) -> Self {
         let mut against = Self { http: BTreeMap::new(), messages: BTreeMap::new(), all: Vec::new() };
-        for contract in contracts {
+        for (of, contract) in contracts.iter().enumerate() {
             let pair = (contract.consumer.as_str(), contract.provider.as_str());
             for interaction in &contract.interactions {
-                let agreed = Agreed { contract, interaction, at: against.all.len() };
+                let agreed = Agreed { contract, of, interaction, at: against.all.len() };
                 against.all.push(agreed);
                 match &interaction.contents {
                     Contents::Http { request, response } => {

@@ -1,6 +1,6 @@
 //! Which interactions a run exercised: a request came that the interaction allows, and was answered as it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use seaworthy_core::exchange::{Exchange, Protocol};
@@ -104,21 +104,17 @@ pub fn coverage(contracts: &[Contract], exchanges: &[Exchange], edges: &[EdgeId]
             operations: Vec::new(),
         })
         .collect();
+    let mut places: HashMap<(usize, String), usize> = HashMap::new();
     for agreed in against.all() {
-        let place = contracts.iter().position(|contract| std::ptr::eq(contract, agreed.contract));
-        let Some(contract) = place.and_then(|place| covered.get_mut(place)) else { continue };
+        let Some(contract) = covered.get_mut(agreed.of) else { continue };
         let operation = operation(agreed.interaction);
-        let interaction = of_interaction(*agreed, counts.get(&agreed.at).copied());
-        match contract.operations.iter_mut().find(|known| known.operation == operation) {
-            Some(known) => known.interactions.push(interaction),
-            None => {
-                let called = called_times(*agreed, exchanges, edges);
-                contract.operations.push(OperationCoverage {
-                    operation,
-                    called,
-                    interactions: vec![interaction],
-                });
-            }
+        let place = *places.entry((agreed.of, operation.clone())).or_insert_with(|| {
+            let called = called_times(*agreed, exchanges, edges);
+            contract.operations.push(OperationCoverage { operation, called, interactions: Vec::new() });
+            contract.operations.len() - 1
+        });
+        if let Some(operation) = contract.operations.get_mut(place) {
+            operation.interactions.push(of_interaction(*agreed, counts.get(&agreed.at).copied()));
         }
     }
     CoverageReport { contracts: covered, held: sightings.len() as u64, outside, left_out }

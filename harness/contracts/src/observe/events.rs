@@ -30,10 +30,11 @@ pub fn verify(contracts: &[Contract], provider: &str, exchanges: &[Exchange]) ->
         })
         .collect();
     let mut results = Vec::new();
-    for contract in contracts.iter().filter(|contract| contract.provider == provider) {
+    let of_provider = contracts.iter().enumerate().filter(|(_, contract)| contract.provider == provider);
+    for (of, contract) in of_provider {
         for interaction in &contract.interactions {
             if let Contents::Message(message) = &interaction.contents {
-                let agreed = Agreed { contract, interaction, at: results.len() };
+                let agreed = Agreed { contract, of, interaction, at: results.len() };
                 results.push(judge(agreed, message, &published));
             }
         }

@@ -59,6 +59,7 @@ pub(super) fn message_type(message: &MessageContents) -> Option<String> {
         Some(whole.get("type")?.as_str()?.to_owned())
     };
     by_name(&["type"])
+        .or_else(|| by_name(&super::actual::OTHER_TYPES))
         .or_else(in_contents)
         .or_else(|| by_name(&["routing-key", "routingkey", "topic", "destination"]))
 }

@@ -71,18 +71,9 @@ struct Key {
 }
 
 impl Key {
-    /// Whether the same is asked.
-    fn asks_as(&self, other: &Self) -> bool {
-        let asked = |key: &Self| {
-            (
-                key.template.clone(),
-                key.method.clone(),
-                key.query.clone(),
-                key.sent_type.clone(),
-                key.sent.clone(),
-            )
-        };
-        asked(self) == asked(other)
+    /// What is asked, without what is answered.
+    fn asked(&self) -> (&str, &str, &BTreeSet<String>, &str, &str) {
+        (&self.template, &self.method, &self.query, &self.sent_type, &self.sent.1)
     }
 
     fn description(&self) -> String {
@@ -136,10 +127,13 @@ pub(super) fn interactions(exchanges: &[(&Exchange, &Response)]) -> Vec<Draft> {
     for (seen, route) in seen.iter().zip(&routes) {
         groups.entry(seen.key(route)).or_insert_with(|| (route, Vec::new())).1.push(seen);
     }
-    let keys: Vec<&Key> = groups.keys().collect();
+    let mut statuses: BTreeMap<_, BTreeSet<u16>> = BTreeMap::new();
+    for key in groups.keys() {
+        statuses.entry(key.asked()).or_default().insert(key.status);
+    }
     let drafts = groups.iter().map(|(key, (route, seen))| {
-        let others = keys.iter().filter(|other| other.asks_as(key) && other.status != key.status);
-        let others: BTreeSet<u16> = others.map(|other| other.status).collect();
+        let all = statuses.get(&key.asked()).into_iter().flatten();
+        let others: BTreeSet<u16> = all.copied().filter(|status| *status != key.status).collect();
         draft(key, route, seen, &others)
     });
     drafts.collect()

@@ -29,14 +29,15 @@ fn within(value: &Value, speakable: bool) -> String {
             format!("[{}]", joined(items.iter().map(|item| within(item, speakable)).collect(), "|"))
         }
         Value::Object(fields) => {
-            let values = || fields.values().map(|value| within(value, speakable)).collect::<BTreeSet<_>>();
-            if speakable && is_map(fields.keys()) && values().len() == 1 {
-                return format!("{{*: {}}}", joined(values(), "|"));
+            // Each only once: bodies may be deep.
+            let shapes: Vec<String> =
+                fields.iter().map(|(name, value)| within(value, speakable && is_speakable(name))).collect();
+            let distinct: BTreeSet<&String> = shapes.iter().collect();
+            if let (true, [one]) = (speakable && is_map(fields.keys()), Vec::from_iter(distinct).as_slice()) {
+                return format!("{{*: {one}}}");
             }
-            let field = |(name, value): (&String, &Value)| {
-                format!("{name}: {}", within(value, speakable && is_speakable(name)))
-            };
-            format!("{{{}}}", joined(fields.iter().map(field).collect(), ", "))
+            let named = fields.keys().zip(&shapes).map(|(name, shape)| format!("{name}: {shape}"));
+            format!("{{{}}}", joined(named.collect(), ", "))
         }
     }
 }
@@ -73,5 +74,11 @@ mod tests {
         assert_eq!(of(&json!({"o-1": 1})), of(&json!({"o-2": 3, "o-3": 4})));
         assert_ne!(of(&json!({})), of(&json!({"o-1": 1})));
         assert_eq!(of(&json!({"o-1": 1, "o-2": "x"})), "{o-1: number, o-2: string}");
+    }
+
+    #[test]
+    fn a_deep_body_takes_no_longer_than_it_is_long() {
+        let deep = (0..100).fold(json!(1), |inner, _| json!({"o-1": inner, "o-2": "x"}));
+        assert_eq!(of(&deep).matches("o-1").count(), 100);
     }
 }

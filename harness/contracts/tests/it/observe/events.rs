@@ -74,6 +74,7 @@ fn the_type_is_found_however_it_is_written() {
         json!({"cloudEvents:type": CREATED}),
         json!({"type": CREATED, "contentType": "application/json"}),
         json!({"Type": CREATED, "ce_specversion": "1.0", "content-type": "application/json"}),
+        json!({"eventType": CREATED}),
         json!({"destination": CREATED}),
         json!({}),
     ] {
