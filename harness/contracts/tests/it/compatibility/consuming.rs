@@ -239,7 +239,7 @@ fn the_response_holds(suite: &mut Suite, number: String, name: String) {
 }
 
 /// Checks that a body is a fixture (`basic.json`, `file: xml-body.xml`).
-pub fn assert_document(body: Option<bytes::Bytes>, name: &str) {
+pub(crate) fn assert_document(body: Option<bytes::Bytes>, name: &str) {
     let body = body.expect("there is a body");
     let name = name.trim_start_matches("file:").trim();
     if name.ends_with(".json") {

@@ -28,7 +28,7 @@ const LIMIT: usize = 16 * 1024 * 1024;
 
 /// A server on a free port, until it is dropped.
 #[derive(Debug)]
-pub struct Double {
+pub(crate) struct Double {
     /// Where it listens, without a slash at the end.
     pub url: String,
     /// What it was asked, in order.
@@ -62,7 +62,10 @@ impl Double {
     }
 
     /// A provider that gives the responses of these interactions to their requests, and 500 to any other.
-    pub async fn provider(interactions: Vec<(HttpRequest, HttpResponse)>, version: Specification) -> Self {
+    pub(crate) async fn provider(
+        interactions: Vec<(HttpRequest, HttpResponse)>,
+        version: Specification,
+    ) -> Self {
         Self::serve(move |_, actual| {
             let fits = |(expected, _): &&(HttpRequest, HttpResponse)| {
                 matching::request(expected, actual, version).is_empty()
@@ -73,12 +76,12 @@ impl Double {
     }
 
     /// A state endpoint that answers with a status.
-    pub async fn states(answer: u16) -> Self {
+    pub(crate) async fn states(answer: u16) -> Self {
         Self::serve(move |_, _| status(answer)).await
     }
 
     /// A provider's messages by description.
-    pub async fn messages(messages: HashMap<String, MessageContents>) -> Self {
+    pub(crate) async fn messages(messages: HashMap<String, MessageContents>) -> Self {
         Self::serve(move |_, request| {
             let asked: Value =
                 serde_json::from_slice(&request.body.value().unwrap_or_default()).unwrap_or_default();
@@ -97,7 +100,7 @@ impl Double {
     }
 
     /// A Pact Broker with one pact. A fixture says how it answers; its addresses become this server's.
-    pub async fn broker(fixture: &str, pact: &Contract) -> Self {
+    pub(crate) async fn broker(fixture: &str, pact: &Contract) -> Self {
         let answers = document::parse(fixture, &bytes(fixture)).unwrap();
         let path = format!("/pacts/provider/{}/consumer/{}", pact.provider, pact.consumer);
         let pact = document::to_json(pact);
@@ -127,7 +130,7 @@ impl Double {
     }
 
     /// The JSON bodies of what it was asked with POST at paths that end so.
-    pub fn posted(&self, end: &str) -> Vec<Value> {
+    pub(crate) fn posted(&self, end: &str) -> Vec<Value> {
         let seen = self.seen.lock().unwrap();
         let posted = seen.iter().filter(|request| request.method == "POST" && request.path.ends_with(end));
         posted

@@ -16,32 +16,32 @@ use seaworthy_contracts::model::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 /// One row of a table by its column's name.
-pub type Row = HashMap<String, String>;
+pub(crate) type Row = HashMap<String, String>;
 
 /// All rows of a step's table, under its first as the names of columns.
-pub fn rows(step: &Step) -> Vec<Row> {
+pub(crate) fn rows(step: &Step) -> Vec<Row> {
     let table = &step.table.as_ref().expect("the step has a table").rows;
     let (names, rows) = table.split_first().expect("the table has a head");
     rows.iter().map(|row| names.iter().cloned().zip(row.iter().cloned()).collect()).collect()
 }
 
 /// The first row of a step's table.
-pub fn row(step: &Step) -> Row {
+pub(crate) fn row(step: &Step) -> Row {
     rows(step).swap_remove(0)
 }
 
 /// A cell that is not empty.
-pub fn cell<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
+pub(crate) fn cell<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
     row.get(name).map(String::as_str).filter(|cell| !cell.is_empty())
 }
 
 /// A string of a step as it was meant: quotes in it are escaped.
-pub fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     text.replace("\\\"", "\"")
 }
 
 /// The bytes of a fixture.
-pub fn bytes(name: &str) -> Vec<u8> {
+pub(crate) fn bytes(name: &str) -> Vec<u8> {
     let folder = PathBuf::from(std::env::var_os("SEAWORTHY_CONFORMANCE").unwrap());
     std::fs::read(folder.join("pact-compatibility-suite/fixtures").join(name))
         .unwrap_or_else(|error| panic!("fixture {name}: {error}"))
@@ -49,7 +49,7 @@ pub fn bytes(name: &str) -> Vec<u8> {
 
 /// A body with its content type, as a cell writes it: `JSON: …`, `XML: …`, `file: …`, `EMPTY` or plain text, which has
 /// the type that was known before.
-pub fn body(cell: &str) -> (OptionalBody, Option<ContentType>) {
+pub(crate) fn body(cell: &str) -> (OptionalBody, Option<ContentType>) {
     let (bytes, content_type) = if cell == "EMPTY" {
         return (OptionalBody::Present(bytes::Bytes::new(), None, None), None);
     } else if let Some(json) = cell.strip_prefix("JSON:") {
@@ -101,7 +101,7 @@ fn described(xml: &str) -> (Vec<u8>, String) {
 }
 
 /// Headers as a cell writes them: `'A: 1', 'B: 2'`.
-pub fn headers(cell: &str) -> HashMap<String, Vec<String>> {
+pub(crate) fn headers(cell: &str) -> HashMap<String, Vec<String>> {
     let mut headers: HashMap<String, Vec<String>> = HashMap::new();
     for quoted in cell.split(',').map(|header| header.trim().trim_matches('\'')) {
         let (name, value) = quoted.split_once(':').expect("a header has a colon");
@@ -111,7 +111,7 @@ pub fn headers(cell: &str) -> HashMap<String, Vec<String>> {
 }
 
 /// JSON of a cell: `JSON: …` or the name of a fixture.
-pub fn json_of(cell: &str) -> Value {
+pub(crate) fn json_of(cell: &str) -> Value {
     match cell.strip_prefix("JSON:") {
         Some(text) => serde_json::from_str(&unescaped(text.trim())).unwrap(),
         None => serde_json::from_slice(&bytes(cell.trim())).unwrap(),
@@ -119,7 +119,7 @@ pub fn json_of(cell: &str) -> Value {
 }
 
 /// A value of a cell: `JSON: …` or a string.
-pub fn value_of(cell: &str) -> Value {
+pub(crate) fn value_of(cell: &str) -> Value {
     match cell.starts_with("JSON:") {
         true => json_of(cell),
         false => Value::from(unescaped(cell)),
@@ -127,17 +127,17 @@ pub fn value_of(cell: &str) -> Value {
 }
 
 /// Matching rules of a cell.
-pub fn rules(cell: &str) -> MatchingRules {
+pub(crate) fn rules(cell: &str) -> MatchingRules {
     matchers_from_json(&json!({ "matchingRules": json_of(cell) }), &None).unwrap()
 }
 
 /// Generators of a cell.
-pub fn generators(cell: &str) -> Generators {
+pub(crate) fn generators(cell: &str) -> Generators {
     generators_from_json(&json!({ "generators": json_of(cell) })).unwrap()
 }
 
 /// Changes a request as a row says.
-pub fn change_request(request: &mut HttpRequest, row: &Row) {
+pub(crate) fn change_request(request: &mut HttpRequest, row: &Row) {
     if let Some(method) = cell(row, "method") {
         request.method = method.to_uppercase();
     }
@@ -166,7 +166,7 @@ pub fn change_request(request: &mut HttpRequest, row: &Row) {
 }
 
 /// Changes a response as a row says.
-pub fn change_response(response: &mut HttpResponse, row: &Row) {
+pub(crate) fn change_response(response: &mut HttpResponse, row: &Row) {
     if let Some(status) = cell(row, "response").or_else(|| cell(row, "status")) {
         response.status = status.parse().unwrap();
     }
@@ -208,7 +208,7 @@ fn set_body(
 }
 
 /// `first` is 0.
-pub fn ordinal(word: &str) -> usize {
+pub(crate) fn ordinal(word: &str) -> usize {
     ["first", "second", "third", "fourth", "fifth"]
         .iter()
         .position(|known| *known == word)

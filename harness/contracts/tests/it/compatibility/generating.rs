@@ -106,7 +106,7 @@ fn response_part(suite: &Suite, part: &str) -> String {
 }
 
 /// The value in a JSON document at a path like `$.one`.
-pub fn at(document: &[u8], path: &str) -> Value {
+pub(crate) fn at(document: &[u8], path: &str) -> Value {
     let document: Value = serde_json::from_slice(document).unwrap();
     document.pointer(&path.trim_start_matches('$').replace('.', "/")).cloned().unwrap()
 }
@@ -120,7 +120,7 @@ fn assert_matches(value: &str, regex: &str) {
 }
 
 /// Checks that a value is of a kind that the features name.
-pub fn assert_kind(value: &Value, kind: &str) {
+pub(crate) fn assert_kind(value: &Value, kind: &str) {
     let hex = "[0-9a-f]";
     let hyphenated = format!("{hex}{{8}}-{hex}{{4}}-{hex}{{4}}-{hex}{{4}}-{hex}{{12}}");
     let regex = match kind {

@@ -88,7 +88,7 @@ fn a_mismatch_of_a_response(suite: &mut Suite, kind: String, error: String) {
 
 /// Whether a mismatch says what a feature wants: as it stands, as a regex, or with an object whose keys stand in
 /// another order.
-pub fn says(mismatch: &Mismatch, error: &str) -> bool {
+pub(crate) fn says(mismatch: &Mismatch, error: &str) -> bool {
     let error = unescaped(error);
     mismatch.message.contains(&error)
         || Regex::new(&error).is_ok_and(|error| error.is_match(&mismatch.message))
@@ -102,7 +102,7 @@ fn with_object(text: &str) -> Option<(&str, Value, &str)> {
 }
 
 /// Whether a mismatch is of the kind that a feature names.
-pub fn is(mismatch: &Mismatch, kind: &str) -> bool {
+pub(crate) fn is(mismatch: &Mismatch, kind: &str) -> bool {
     match kind {
         "body-content-type" => mismatch.part == Part::Body && mismatch.path.is_empty(),
         kind => mismatch.part.to_string() == kind,
@@ -110,6 +110,6 @@ pub fn is(mismatch: &Mismatch, kind: &str) -> bool {
 }
 
 /// Fails with all there are unless one of them is the one.
-pub fn assert_some(mismatches: &[Mismatch], is_the_one: impl Fn(&Mismatch) -> bool) {
+pub(crate) fn assert_some(mismatches: &[Mismatch], is_the_one: impl Fn(&Mismatch) -> bool) {
     assert!(mismatches.iter().any(is_the_one), "among {mismatches:#?}");
 }

@@ -16,7 +16,7 @@ use super::generating::{assert_kind, at};
 use super::world::{Suite, message};
 
 /// A message that a body makes: its content type goes into the metadata.
-pub fn message_of(text: &str) -> MessageContents {
+pub(crate) fn message_of(text: &str) -> MessageContents {
     let mut message = MessageContents::default();
     fill(&mut message, text);
     message
@@ -31,7 +31,7 @@ fn fill(message: &mut MessageContents, text: &str) {
 }
 
 /// Changes a message as a row says.
-pub fn change(message: &mut MessageContents, row: &Row) {
+pub(crate) fn change(message: &mut MessageContents, row: &Row) {
     if let Some(text) = cell(row, "body") {
         fill(message, text);
     }
@@ -53,7 +53,7 @@ pub fn change(message: &mut MessageContents, row: &Row) {
 }
 
 /// The metadata of a table with the columns `key` and `value`.
-pub fn metadata(step: &Step) -> impl Iterator<Item = (String, Value)> {
+pub(crate) fn metadata(step: &Step) -> impl Iterator<Item = (String, Value)> {
     rows(step).into_iter().map(|row| (row["key"].clone(), value_of(&row["value"])))
 }
 

@@ -17,10 +17,13 @@ use tempfile::TempDir;
 
 use super::doubles::Double;
 
+/// What a mock answered: status, headers, body.
+pub(crate) type Answer = (u16, Vec<(String, String)>, bytes::Bytes);
+
 /// What one scenario knows. Each subject has its own part.
 #[derive(Debug, World)]
 #[world(init = Self::new)]
-pub struct Suite {
+pub(crate) struct Suite {
     /// The version that the feature is about.
     pub version: Specification,
     /// The interactions of the feature's table.
@@ -42,7 +45,7 @@ pub struct Suite {
 
     /// Consuming: the mock, what it answered, what it says, what was written.
     pub mock: Option<MockProvider>,
-    pub answer: Option<(u16, Vec<(String, String)>, bytes::Bytes)>,
+    pub answer: Option<Answer>,
     pub report: Option<Report>,
     pub written: Option<Contract>,
     pub declared: Vec<Interaction>,
@@ -93,7 +96,7 @@ impl Suite {
     }
 
     /// The folder that a feature stands in names its version.
-    pub fn begin(&mut self, feature: Option<&Path>) {
+    pub(crate) fn begin(&mut self, feature: Option<&Path>) {
         let folder = feature.and_then(|path| path.parent()?.file_name()?.to_str());
         self.version = match folder {
             Some("V1") => Specification::V1,
@@ -104,17 +107,17 @@ impl Suite {
     }
 
     /// An interaction of the feature's table, counted from 1.
-    pub fn interaction(&self, number: usize) -> &(HttpRequest, HttpResponse) {
+    pub(crate) fn interaction(&self, number: usize) -> &(HttpRequest, HttpResponse) {
         &self.interactions[number - 1]
     }
 
     /// What was declared last.
-    pub fn last(&mut self) -> &mut Interaction {
+    pub(crate) fn last(&mut self) -> &mut Interaction {
         self.declared.last_mut().expect("an interaction is being defined")
     }
 
     /// An interaction of the contract that was written.
-    pub fn written(&self, number: usize) -> &Interaction {
+    pub(crate) fn written(&self, number: usize) -> &Interaction {
         &self.written.as_ref().expect("a contract was written").interactions[number]
     }
 }
@@ -129,7 +132,7 @@ impl Drop for Suite {
 }
 
 /// An interaction with nothing but its contents.
-pub fn interaction(description: &str, contents: Contents) -> Interaction {
+pub(crate) fn interaction(description: &str, contents: Contents) -> Interaction {
     Interaction {
         description: description.to_owned(),
         key: None,
@@ -144,19 +147,19 @@ pub fn interaction(description: &str, contents: Contents) -> Interaction {
 }
 
 /// An interaction over HTTP.
-pub fn http(description: &str, (request, response): &(HttpRequest, HttpResponse)) -> Interaction {
+pub(crate) fn http(description: &str, (request, response): &(HttpRequest, HttpResponse)) -> Interaction {
     let contents =
         Contents::Http { request: Box::new(request.clone()), response: Box::new(response.clone()) };
     interaction(description, contents)
 }
 
 /// An interaction with one message.
-pub fn message(description: &str, contents: MessageContents) -> Interaction {
+pub(crate) fn message(description: &str, contents: MessageContents) -> Interaction {
     interaction(description, Contents::Message(Box::new(contents)))
 }
 
 /// A contract of a version.
-pub fn contract(consumer: &str, version: Specification, interactions: Vec<Interaction>) -> Contract {
+pub(crate) fn contract(consumer: &str, version: Specification, interactions: Vec<Interaction>) -> Contract {
     Contract {
         consumer: consumer.to_owned(),
         provider: "p".to_owned(),
@@ -169,6 +172,9 @@ pub fn contract(consumer: &str, version: Specification, interactions: Vec<Intera
 }
 
 /// A provider state with parameters.
-pub fn state(name: &str, params: impl IntoIterator<Item = (String, serde_json::Value)>) -> ProviderState {
+pub(crate) fn state(
+    name: &str,
+    params: impl IntoIterator<Item = (String, serde_json::Value)>,
+) -> ProviderState {
     ProviderState { name: name.to_owned(), params: params.into_iter().collect() }
 }
