@@ -35,6 +35,7 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         "can-i-deploy": [
             "deploy.failed", "deploy.not-verified", "deploy.provider-missing", "deploy.unknown-service",
             "deploy.unknown-version", "deploy.unknown-environment", "deploy.order", "deploy.verified", "deploy.note",
+            "deploy.recorded",
         ],
     }
 });

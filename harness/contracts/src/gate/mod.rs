@@ -18,7 +18,7 @@ pub use judge::can_i_deploy;
 pub use order::{Blocked, Order, order};
 pub use picture::{Outcome, Pair, Picture};
 pub use report::{answer_of_order, check_report, findings, order_findings};
-pub use table::{order_text, text};
+pub use table::{brief, clean, order_text, text};
 
 /// Which versions are to go where.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,6 +25,17 @@ pub fn text(ruling: &Ruling) -> String {
     clean(&lines.join("\n"))
 }
 
+/// The answer, and one line for each reason, ending with a line feed.
+pub fn brief(ruling: &Ruling) -> String {
+    let mut lines = vec![headline(ruling)];
+    lines.extend(ruling.reasons.iter().map(|reason| {
+        let sign = if reason.answer == Answer::No { "✗" } else { "?" };
+        format!("{sign} {}: {}", reason.rule, reason.message)
+    }));
+    lines.push(String::new());
+    clean(&lines.join("\n"))
+}
+
 fn headline(ruling: &Ruling) -> String {
     let Question { wanted, environment, .. } = &ruling.question;
     let list: Vec<String> = wanted.iter().map(|(service, version)| format!("{service} {version}")).collect();
@@ -138,7 +149,7 @@ pub fn order_text(order: &Order, question: &Question) -> String {
     clean(&lines.join("\n"))
 }
 
-/// Names come from files and sockets: nothing of them steers the terminal.
-fn clean(text: &str) -> String {
+/// The text for a terminal: names come from files and sockets, and nothing of them steers it.
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

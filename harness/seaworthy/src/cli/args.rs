@@ -8,6 +8,8 @@ use seaworthy_core::ids::ServiceName;
 use seaworthy_core::system::RunKind;
 use seaworthy_core::time::HumanDuration;
 
+use super::gate::{CanIDeployArgs, PublishArgs, RecordArgs};
+
 /// Is this set of services fit to ship? One verdict with evidence.
 #[derive(Debug, Parser)]
 #[command(name = "seaworthy", version, propagate_version = true, max_term_width = 110)]
@@ -89,6 +91,19 @@ pub(super) enum Command {
     /// Carry the proxies of a system that runs already, for harnesses that come and go.
     #[command(hide = true)]
     Proxy(ProxyArgs),
+    /// May these versions go to that environment? Exit codes: 0 yes, 1 no, 3 unknown.
+    CanIDeploy(CanIDeployArgs),
+    /// Record that a version was deployed; it takes the place of the one before.
+    #[command(disable_version_flag = true)]
+    RecordDeployment(RecordArgs),
+    /// Record that a version was released and is there beside others.
+    #[command(disable_version_flag = true)]
+    RecordRelease(RecordArgs),
+    /// Record that a version is no longer there.
+    #[command(disable_version_flag = true)]
+    RecordUndeployment(RecordArgs),
+    /// Publish consumers' pacts to the ledger.
+    Publish(PublishArgs),
     /// Write a first `seaworthy.yaml`.
     Init(InitArgs),
     /// Print the JSON Schema of a machine-readable surface.
@@ -243,7 +258,7 @@ pub(super) enum Surface {
     Flow,
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     text.parse::<HumanDuration>().map(|duration| duration.0).map_err(|error| error.to_string())
 }
 

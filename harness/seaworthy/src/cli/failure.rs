@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use seaworthy_contracts::ledger::LedgerError;
 use seaworthy_core::finding::Location;
 
 use super::args::{Common, Format};
@@ -79,6 +80,12 @@ impl From<ComposeError> for Failure {
 impl From<JudgeError> for Failure {
     fn from(error: JudgeError) -> Self {
         Self::plain(error.to_string())
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self { message: error.to_string(), location: error.location().cloned(), diagnostic: None }
     }
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod explain;
 mod failure;
+mod gate;
 mod init;
 mod kept;
 mod output;
@@ -20,6 +21,7 @@ use clap::Parser;
 pub use args::Args;
 use args::Command;
 use failure::Failure;
+use seaworthy_contracts::ledger::Recording;
 
 /// How long clean-up may take at the end.
 const CLEAN_UP: Duration = Duration::from_secs(5);
@@ -67,6 +69,11 @@ async fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Explain(explain) => explain::explain(explain),
         Command::Up(up) => up::up(up, common).await,
         Command::Proxy(proxy) => plane::plane(proxy).await,
+        Command::CanIDeploy(ask) => gate::can_i_deploy(ask, common).await,
+        Command::RecordDeployment(what) => gate::record(Recording::Deployment, what, common).await,
+        Command::RecordRelease(what) => gate::record(Recording::Release, what, common).await,
+        Command::RecordUndeployment(what) => gate::record(Recording::Undeployment, what, common).await,
+        Command::Publish(publish) => gate::publish(publish, common).await,
         Command::Init(init) => init::init(init),
         Command::Schema(schema) => explain::schema(schema),
         Command::Completions { shell } => explain::completions(*shell),

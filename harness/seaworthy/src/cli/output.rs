@@ -31,6 +31,34 @@ pub(super) fn deliver(
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
+/// Prints a report that has no evidence behind it: for a terminal the text that is given, in every other format as any
+/// report. Gives the exit code that its verdict has.
+pub(super) fn deliver_text(report: &RunReport, text: &str, common: &Common) -> Result<ExitCode, Failure> {
+    let render = |format| match format {
+        Format::Terminal => text.to_owned(),
+        Format::Json => seaworthy_report::json(report),
+        Format::Junit => seaworthy_report::junit(report),
+        Format::Sarif => seaworthy_report::sarif(report),
+        Format::Markdown => seaworthy_report::markdown(report),
+    };
+    let printed: Vec<Format> =
+        common.format.iter().filter(|to| to.file.is_none()).map(|to| to.format).collect();
+    if printed.len() > 1 {
+        return Err(Failure::plain(
+            "only one format can go to stdout; give the others a file: `--format junit=FILE`".to_owned(),
+        ));
+    }
+    let printed = printed.first().copied().unwrap_or(Format::Terminal);
+    // A reader that hung up (`| head`) wants no more; the verdict stands.
+    let _ = writeln!(std::io::stdout(), "{}", render(printed).trim_end());
+    for to in &common.format {
+        let Some(file) = &to.file else { continue };
+        std::fs::write(file, render(to.format))
+            .map_err(|error| Failure::plain(format!("could not write {}: {error}", file.display())))?;
+    }
+    Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
 fn render(
     format: Format,
     report: &RunReport,

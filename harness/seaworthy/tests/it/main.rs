@@ -9,6 +9,7 @@ mod compose;
 mod containers;
 mod dropped;
 mod finished;
+mod gate;
 mod joined;
 mod orders;
 mod support;

@@ -177,6 +177,7 @@ fn every_rule_of_the_gate_has_a_page() {
         "deploy.order",
         "deploy.verified",
         "deploy.note",
+        "deploy.recorded",
     ] {
         assert!(seaworthy_contracts::pages::explain(rule).is_some(), "{rule}");
     }
