@@ -120,7 +120,9 @@ impl<'a> Engine<'a> {
             self.spawn(item);
             let Some((_, _, mut ran)) = self.next().await else { continue };
             self.timeouts_alone = if ran.timed_out { self.timeouts_alone + 1 } else { 0 };
-            if ran.outcome.is_verified() {
+            if ran.given_up {
+                ran = before;
+            } else if ran.outcome.is_verified() {
                 ran.warnings.push(Warning::Interference { was: summary(&before.outcome) });
             }
             self.settle(item, ran);

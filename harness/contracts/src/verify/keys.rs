@@ -40,7 +40,7 @@ enum TemplatePart {
 
 /// One template, or several.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a key template must be a text, or a list of texts")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -77,7 +77,7 @@ impl StateKeys {
         let options = serde_saphyr::options! { with_snippet: false };
         let read: BTreeMap<String, Spanned<OneOrMany>> = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| VerifyError::StateKeys {
-            message: format!("this is not a map from provider states to key templates: {}", plain(&error)),
+            message: format!("the state keys could not be read: {}", plain(&error)),
             location: error.location().map_or_else(Location::default, place),
         })?;
         let mut by_state = BTreeMap::new();
@@ -202,5 +202,7 @@ impl Template {
 fn plain(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // What follows tells programmers which option of the reader allows it.
+    let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or(text);
     text.split(" at line ").next().unwrap_or(text).to_owned()
 }

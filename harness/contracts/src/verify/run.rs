@@ -205,7 +205,7 @@ async fn ask_peer(
     judge: impl FnOnce(Answer) -> Result<Vec<crate::mismatch::Mismatch>, String>,
 ) -> Ran {
     if let Some(why) = peer.patience.lost() {
-        return Ran { given_up: true, ..Ran::failed(format!("{}: {why}", peer.who)) };
+        return Ran { given_up: true, ..Ran::failed(why) };
     }
     let request = match exchange::request(&peer.url, http, &session.fresh_ids(), &session.instead) {
         Ok(request) => request,

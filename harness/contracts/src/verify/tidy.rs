@@ -1,6 +1,6 @@
 //! What is kept of a difference: no secret, and no more than a person reads.
 
-use seaworthy_core::secret::{redact, redact_header};
+use seaworthy_core::secret::{masked, names_a_secret, redact, redact_header};
 
 use crate::mismatch::{Mismatch, Part};
 
@@ -14,13 +14,20 @@ pub(super) fn tidied(mut mismatches: Vec<Mismatch>) -> Vec<Mismatch> {
     let surplus = mismatches.len().saturating_sub(MOST);
     mismatches.truncate(MOST);
     for mismatch in &mut mismatches {
-        let secret = mismatch.part == Part::Header;
+        let secret = names_a_secret(last_name(&mismatch.path));
         for value in [&mut mismatch.expected, &mut mismatch.actual].into_iter().flatten() {
-            let kept = if secret { text(&redact_header(&mismatch.path, value)) } else { text(value) };
-            if secret && kept != *value && !value.is_empty() {
+            let kept = match mismatch.part {
+                Part::Header => redact_header(&mismatch.path, value),
+                _ if secret => masked(value),
+                _ => continue,
+            };
+            if kept != *value && !value.is_empty() {
                 mismatch.message = mismatch.message.replace(value.as_str(), &kept);
+                *value = kept;
             }
-            *value = kept;
+        }
+        for value in [&mut mismatch.expected, &mut mismatch.actual].into_iter().flatten() {
+            *value = text(value);
         }
         mismatch.message = text(&mismatch.message);
     }
@@ -35,6 +42,12 @@ pub(super) fn tidied(mut mismatches: Vec<Mismatch>) -> Vec<Mismatch> {
         });
     }
     mismatches
+}
+
+/// The innermost name of a path expression: of `$.user['api_key'][0]` it is `api_key`.
+fn last_name(path: &str) -> &str {
+    let names = path.split(['.', '[', ']', '\'', '"']);
+    names.rev().find(|name| name.starts_with(|c: char| c.is_alphabetic() || c == '_')).unwrap_or_default()
 }
 
 /// A text without secrets, cut where it is long.
@@ -68,6 +81,8 @@ mod tests {
         let tidied = tidied(vec![
             mismatch(Part::Header, "Set-Cookie", "session=expected-one", "session=actual-one"),
             mismatch(Part::Body, "$", r#"{"password":"expected-one"}"#, "Bearer actual-one-1234"),
+            mismatch(Part::Body, "$.user['password'][0]", "\"expected-one\"", "\"actual-one\""),
+            mismatch(Part::Query, "access_token", "expected-one", "actual-one"),
         ]);
         let text = format!("{tidied:?}");
         assert!(!text.contains("expected-one") && !text.contains("actual-one"), "{text}");

@@ -18,3 +18,4 @@ mod grpc;
 mod ledger;
 mod matching;
 mod observe;
+mod verify;
