@@ -38,6 +38,13 @@ pub struct Outgoing {
     pub metadata: Vec<(String, String)>,
 }
 
+impl Outgoing {
+    /// Whether it has metadata of this name.
+    pub(super) fn states(&self, name: &str) -> bool {
+        self.metadata.iter().any(|(stated, _)| stated.eq_ignore_ascii_case(name))
+    }
+}
+
 impl Call {
     /// The call that an interaction means; `None` when it is no gRPC call. For many interactions of one contract,
     /// read the [`descriptors`](super::descriptors()) once and use [`Pools::call`].
@@ -182,9 +189,9 @@ impl Call {
 impl Pools {
     /// Whether these are the descriptors that an interaction names.
     pub(super) fn have(&self, interaction: &Interaction) -> bool {
-        service_of(interaction)
-            .and_then(|(configuration, _)| configuration.get("descriptorKey")?.as_str())
-            .is_some_and(|key| self.contains(key))
+        let key =
+            interaction.plugin_configuration.get(PLUGIN).and_then(|it| it.get("descriptorKey")?.as_str());
+        key.is_some_and(|key| self.contains(key))
     }
 
     /// The call that an interaction of this contract means; `None` when it is no gRPC call.

@@ -1,7 +1,9 @@
 //! Plays the gRPC interactions of contracts against a running provider.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -12,9 +14,11 @@ use super::error::GrpcError;
 use super::grpcurl;
 use super::wire::{self, Limits};
 use crate::generate::StateValues;
-use crate::model::{Contract, Interaction};
+use crate::mismatch::Mismatch;
+use crate::model::{Contract, Interaction, MessageContents};
 use crate::outcome::Outcome;
 use crate::tls;
+use crate::verify::{self, Called, SynchronousCaller};
 
 /// Plays the gRPC interactions of contracts against a running provider. All calls share its connection.
 #[derive(Debug)]
@@ -107,6 +111,7 @@ impl Caller {
             let of_contract = descriptors(contract)?;
             for interaction in &contract.interactions {
                 of_contract.call(interaction)?;
+                of_contract.message(interaction)?;
             }
             pools.insert(contract.source.clone(), of_contract);
         }
@@ -134,7 +139,8 @@ impl Caller {
             Ok(outgoing) => outgoing,
             Err(error) => return undecided(error.to_string()),
         };
-        let shown: Vec<(String, String)> = outgoing.metadata.iter().chain(carried.headers).cloned().collect();
+        let added = carried.headers.iter().filter(|(name, _)| !outgoing.states(name));
+        let shown: Vec<(String, String)> = outgoing.metadata.iter().chain(added).cloned().collect();
         let target = self.base.authority();
         let request = Some(grpcurl::line(target, &call.path(), &outgoing.json, &shown));
         let limits = Limits { timeout: carried.timeout, body: carried.body_limit };
@@ -153,11 +159,39 @@ impl Caller {
     }
 
     fn call_of(&self, interaction: &Interaction) -> Result<Option<Call>, GrpcError> {
-        let source = &interaction.location.file;
-        // Interactions that stand in several contracts are the same in each, so any that has the descriptors serves.
-        match self.pools.get(source).or_else(|| self.pools.values().find(|pools| pools.have(interaction))) {
+        match self.pools_of(interaction) {
             Some(pools) => pools.call(interaction),
             None => Pools::default().call(interaction),
         }
+    }
+
+    fn pools_of(&self, interaction: &Interaction) -> Option<&Pools> {
+        let own = self.pools.get(&interaction.location.file).filter(|pools| pools.have(interaction));
+        // An interaction that stands in several contracts is the same in each, so any that has its descriptors serves.
+        own.or_else(|| self.pools.values().find(|pools| pools.have(interaction)))
+    }
+}
+
+impl SynchronousCaller for Caller {
+    fn calls(&self, interaction: &Interaction) -> bool {
+        self.plays(interaction)
+    }
+
+    fn call<'a>(&'a self, call: verify::Call<'a>) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>> {
+        Box::pin(async move {
+            let carried = Carried {
+                values: call.values,
+                headers: call.headers,
+                timeout: call.timeout,
+                body_limit: call.body_limit,
+            };
+            let Played { outcome, latency, request } = self.play(call.interaction, carried).await;
+            Called { outcome, latency, request }
+        })
+    }
+
+    fn compare(&self, interaction: &Interaction, came: &MessageContents) -> Option<Vec<Mismatch>> {
+        let message = self.pools_of(interaction)?.message(interaction).ok()??;
+        Some(message.compare(came))
     }
 }

@@ -32,7 +32,9 @@ pub(crate) fn merged(one: &Value, other: &Value) -> Option<Value> {
 
 fn keep_greater(into: &mut Map<String, Value>, key: &str, value: &Value) {
     let kept = into.entry(key).or_insert_with(|| value.clone());
-    if value.to_string() > kept.to_string() {
+    // As text, for JSON has no order of its own.
+    let (value_text, kept_text) = (value.to_string(), kept.to_string());
+    if value_text > kept_text {
         *kept = value.clone();
     }
 }

@@ -428,10 +428,7 @@ fn unknown_fields(message: &DynamicMessage) -> String {
     let shown: Vec<String> = numbers.iter().take(5).map(u32::to_string).collect();
     match shown.len() {
         0 => String::new(),
-        1 => format!(
-            "; in its place came field {}, which the contract's descriptors do not have",
-            shown.join("")
-        ),
+        1 => format!("; field {} came, which the contract's descriptors do not have", shown.join("")),
         _ => format!("; fields {} came, which the contract's descriptors do not have", shown.join(", ")),
     }
 }

@@ -97,7 +97,7 @@ impl Pools {
             what: format!("the descriptors `{key}`"),
             reason: match self.by_key.len() {
                 0 => format!("`metadata.plugins` of {} has none", self.location.file),
-                _ => format!("there are {}", listed(self.by_key.keys().map(String::as_str))),
+                _ => format!("the contract carries {}", listed(self.by_key.keys().map(String::as_str))),
             },
             location: location.clone(),
         })
@@ -129,18 +129,24 @@ pub(super) fn method(
         [service] => *service,
         [] => {
             let known = listed(services.iter().map(ServiceDescriptor::full_name));
-            return Err(unknown(format!("the service `{service_name}`"), format!("there are {known}")));
+            return Err(unknown(
+                format!("the service `{service_name}`"),
+                format!("the descriptors have {known}"),
+            ));
         }
         several => {
             let known = listed(several.iter().map(|service| service.full_name()));
-            return Err(unknown(format!("the one service `{service_name}`"), format!("there are {known}")));
+            return Err(unknown(
+                format!("the one service `{service_name}`"),
+                format!("the descriptors have {known}"),
+            ));
         }
     };
     service.methods().find(|method| method.name() == method_name).ok_or_else(|| {
         let known: Vec<_> = service.methods().collect();
         unknown(
             format!("the method `{method_name}` of `{}`", service.full_name()),
-            format!("there are {}", listed(known.iter().map(MethodDescriptor::name))),
+            format!("it has {}", listed(known.iter().map(MethodDescriptor::name))),
         )
     })
 }
@@ -160,12 +166,12 @@ pub(super) fn message(
         (Some(message), None) => Ok(message),
         (Some(one), Some(other)) => Err(GrpcError::Unknown {
             what: format!("the one message `{name}`"),
-            reason: format!("there are `{}` and `{}`", one.full_name(), other.full_name()),
+            reason: format!("the descriptors have `{}` and `{}`", one.full_name(), other.full_name()),
             location: location.clone(),
         }),
         (None, _) => Err(GrpcError::Unknown {
             what: format!("the message `{name}`"),
-            reason: "they have no message of that name".to_owned(),
+            reason: "the descriptors have no message of that name".to_owned(),
             location: location.clone(),
         }),
     }

@@ -17,7 +17,7 @@ pub enum GrpcError {
         location: Location,
     },
     /// The interaction names a service, a method or a message that its descriptors do not have.
-    #[error("could not find {what} in the contract's descriptors: {reason}")]
+    #[error("could not find {what}: {reason}")]
     Unknown {
         /// What was looked for: ``the service `shop.Inventory` ``.
         what: String,

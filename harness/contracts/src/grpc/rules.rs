@@ -4,6 +4,7 @@ use pact_models::matchingrules::{MatchingRule, MatchingRuleCategory, MatchingRul
 use pact_models::path_exp::DocPath;
 
 use super::path::Path;
+use super::value::shortened;
 
 /// How deep a rule's path may reach. Messages nest at most 100 deep; the weight of a path doubles with each step.
 const DEEPEST: usize = 50;
@@ -48,7 +49,10 @@ impl Rules<'_> {
 
     fn from_lists(mut lists: Vec<(DocPath, RuleList)>) -> Result<Rules<'static>, String> {
         if let Some((path, _)) = lists.iter().find(|(path, _)| path.len() > DEEPEST) {
-            return Err(format!("the matching rule's path `{path}` has more than {DEEPEST} steps"));
+            return Err(format!(
+                "the path of a matching rule, `{}`, has more than {DEEPEST} steps",
+                shortened(path.to_string())
+            ));
         }
         lists.sort_by_cached_key(|(path, _)| path.to_string());
         Ok(Rules { lists, outer: None })

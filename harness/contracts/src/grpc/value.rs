@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use prost_reflect::{DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, SerializeOptions, Value};
 use serde_json::{Number, Value as Json};
 
-use super::descriptors::listed;
-
 /// How much of a value a mismatch shows, in characters.
 const SHOWN: usize = 300;
+/// How many values of an enum are listed.
+const ENUM_VALUES_SHOWN: usize = 12;
 
 /// As a matching rule sees it: enums by name, bytes as text or base64, floats as they are written.
 pub(super) fn json(kind: &Kind, value: &Value) -> Json {
@@ -79,8 +79,8 @@ pub(super) fn text(kind: &Kind, value: &Value) -> String {
     let text = match value {
         Value::EnumNumber(number) => enum_text(kind, *number),
         Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
-            Ok(_) => json(kind, value).to_string(),
-            Err(_) => format!("{} bytes, in base64 {}", bytes.len(), STANDARD.encode(bytes)),
+            Ok(text) if !text.contains(char::is_control) => json(kind, value).to_string(),
+            _ => format!("{} bytes, in base64 {}", bytes.len(), STANDARD.encode(bytes)),
         },
         other => json(kind, other).to_string(),
     };
@@ -117,11 +117,17 @@ fn enum_text(kind: &Kind, number: i32) -> String {
     }
 }
 
-/// What an enum knows: `` `A` (0), `B` (1)``.
+/// What an enum knows, in the order of the numbers: `A = 0, B = 1`.
 pub(super) fn enum_values(descriptor: &EnumDescriptor) -> String {
-    let values: Vec<String> =
-        descriptor.values().map(|value| format!("{} = {}", value.name(), value.number())).collect();
-    listed(values.iter().map(String::as_str))
+    let mut values: Vec<_> = descriptor.values().collect();
+    values.sort_by_key(prost_reflect::EnumValueDescriptor::number);
+    let shown = values.iter().take(ENUM_VALUES_SHOWN);
+    let mut shown: Vec<String> =
+        shown.map(|value| format!("{} = {}", value.name(), value.number())).collect();
+    if values.len() > shown.len() {
+        shown.push(format!("and {} more", values.len() - shown.len()));
+    }
+    shown.join(", ")
 }
 
 /// Whether two values are the same. A NaN is a NaN.

@@ -193,7 +193,9 @@ async fn ask_for_message(
             return Err(format!("{} answered {}: {}", peer.who, answer.status, answer.excerpt()));
         }
         let actual = message::contents(answer).map_err(|why| format!("{}: {why}", peer.who))?;
-        Ok(matching::message(expected, &actual, job.specification))
+        let by_its_form =
+            session.synchronous.as_ref().and_then(|form| form.compare(&job.interaction, &actual));
+        Ok(by_its_form.unwrap_or_else(|| matching::message(expected, &actual, job.specification)))
     })
     .await
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::model::{Interaction, Specification};
+use crate::mismatch::Mismatch;
+use crate::model::{Interaction, MessageContents, Specification};
 use crate::outcome::Outcome;
 
 /// Makes the call of a synchronous message and judges what comes.
@@ -18,6 +19,12 @@ pub trait SynchronousCaller: fmt::Debug + Send + Sync {
 
     /// Makes the call. It is given up after [`Call::timeout`].
     fn call<'a>(&'a self, call: Call<'a>) -> Pin<Box<dyn Future<Output = Called> + Send + 'a>>;
+
+    /// Where a message that the provider gave differs from what the interaction agrees on, if its contents have a form
+    /// that is read here (protobuf). `None`: it is compared as any other.
+    fn compare(&self, _interaction: &Interaction, _came: &MessageContents) -> Option<Vec<Mismatch>> {
+        None
+    }
 }
 
 /// What is to be called.

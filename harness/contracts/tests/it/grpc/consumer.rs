@@ -121,13 +121,13 @@ async fn what_cannot_be_declared_is_told_with_its_place() {
     };
     let problems = [
         problem(&|pact| {
-            pact.grpc(&shop).call("a call", "test.shop.v1.Store/Reserve").response(json_pattern!({}))
+            pact.grpc(&shop).call("a call", "test.shop.v1.Store/Reserve").response(json_pattern!({}));
         }),
         problem(&|pact| pact.grpc(&shop).call("a call", "test.shop.v1.Shop/Buy").response(json_pattern!({}))),
         problem(&|pact| call(pact, serde_json::json!({ "orderId": "o" }))),
         problem(&|pact| call(pact, serde_json::json!({ "lines": [{ "quantity": "many" }] }))),
         problem(&|pact| {
-            pact.grpc(&shop).call("a call", RESERVE).response(json_pattern!({ "status": "STATUS_LOST" }))
+            pact.grpc(&shop).call("a call", RESERVE).response(json_pattern!({ "status": "STATUS_LOST" }));
         }),
         problem(&|pact| pact.grpc(&shop).call("a call", RESERVE).status("NO_SUCH", "x")),
         problem(&|pact| pact.grpc(&shop).call("a call", RESERVE).status("OK", "x")),

@@ -1,7 +1,11 @@
 //! gRPC: what contracts say of calls, played by real clients and servers.
 
+mod comparing;
 mod consumer;
+mod playing;
+mod properties;
 mod provider;
+mod wrong;
 
 use std::path::Path;
 
