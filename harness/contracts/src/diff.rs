@@ -276,7 +276,9 @@ fn rule(rule: &MatchingRule) -> String {
     let json = rule.to_json();
     let name = json.get("match").and_then(Value::as_str).unwrap_or_default().to_owned();
     let Value::Object(fields) = sorted(&json) else { return name };
-    fields.iter().filter(|(key, _)| *key != "match").fold(name.clone(), |said, (key, value)| {
+    let mut fields: Vec<_> = fields.iter().filter(|(key, _)| *key != "match").collect();
+    fields.sort_by_key(|(key, _)| *key == "max"); // after `min`
+    fields.into_iter().fold(name.clone(), |said, (key, value)| {
         if *key == name { format!("{said} {value}") } else { format!("{said} {key} {value}") }
     })
 }

@@ -1,6 +1,5 @@
 //! The server that plays the provider.
 
-use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,10 +47,9 @@ impl MockProvider {
     /// # Errors
     ///
     /// As [`Pact::consume`].
-    pub async fn consume<H, F, E>(&mut self, description: &str, handler: H) -> Result<(), ConsumerError>
+    pub async fn consume<H, E>(&mut self, description: &str, handler: H) -> Result<(), ConsumerError>
     where
-        H: FnOnce(Received) -> F,
-        F: Future<Output = Result<(), E>>,
+        H: AsyncFnOnce(Received) -> Result<(), E>,
         E: std::fmt::Display,
     {
         self.pact.consume(description, handler).await

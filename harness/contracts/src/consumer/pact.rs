@@ -1,6 +1,5 @@
 //! What a consumer's test declares: the interactions of one consumer with one provider.
 
-use std::future::Future;
 use std::panic::Location as Caller;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -193,10 +192,9 @@ impl Pact {
     ///
     /// [`ConsumerError::Handler`] with what the handler said; [`ConsumerError::Unknown`] where there is no such
     /// message.
-    pub async fn consume<H, F, E>(&mut self, description: &str, handler: H) -> Result<(), ConsumerError>
+    pub async fn consume<H, E>(&mut self, description: &str, handler: H) -> Result<(), ConsumerError>
     where
-        H: FnOnce(Received) -> F,
-        F: Future<Output = Result<(), E>>,
+        H: AsyncFnOnce(Received) -> Result<(), E>,
         E: std::fmt::Display,
     {
         let contract = self.contract()?;
@@ -228,15 +226,14 @@ impl Pact {
     ///
     /// [`ConsumerError::Broken`] with the answer nearest to the example that breaks the consumer;
     /// [`ConsumerError::NotAsked`] for a client that did not ask; what [`Pact::serve`] says.
-    pub async fn every_response<C, F, T, E>(
+    pub async fn every_response<C, T, E>(
         &mut self,
         description: &str,
         cases: impl Into<Cases>,
         client: C,
     ) -> Result<(), ConsumerError>
     where
-        C: FnMut(String) -> F,
-        F: Future<Output = Result<T, E>>,
+        C: AsyncFnMut(String) -> Result<T, E>,
         E: std::fmt::Display,
     {
         let contract = self.contract()?;
@@ -251,15 +248,14 @@ impl Pact {
     /// # Errors
     ///
     /// As [`Pact::every_response`].
-    pub async fn every_message<H, F, T, E>(
+    pub async fn every_message<H, T, E>(
         &mut self,
         description: &str,
         cases: impl Into<Cases>,
         handler: H,
     ) -> Result<(), ConsumerError>
     where
-        H: FnMut(Received) -> F,
-        F: Future<Output = Result<T, E>>,
+        H: AsyncFnMut(Received) -> Result<T, E>,
         E: std::fmt::Display,
     {
         let contract = self.contract()?;

@@ -104,6 +104,7 @@ impl Played {
                 if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
                     let name = interaction.name();
                     let location = interaction.location.clone();
+                    let mismatches = mismatches.into_iter().map(playing::redacted).collect();
                     nearest = Some((distance, Nearest { name, location, mismatches }));
                 }
             }
@@ -191,7 +192,9 @@ impl fmt::Display for Report {
             writeln!(formatter, "  not used: \"{}\" ({file}:{line}), {}", unused.name, unused.waits_for)?;
         }
         for unmatched in &self.unmatched {
-            writeln!(formatter, "  {unmatched}")?;
+            for line in unmatched.to_string().lines() {
+                writeln!(formatter, "  {line}")?;
+            }
         }
         let more = self.unmatched_count - self.unmatched.len();
         if more > 0 {

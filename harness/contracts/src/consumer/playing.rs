@@ -13,6 +13,7 @@ use wiremock::{Request, ResponseTemplate};
 use super::error::ConsumerError;
 use crate::generate::{self, GenerateContext};
 use crate::matching;
+use crate::mismatch::{Mismatch, Part};
 use crate::model::{Contents, Contract, HttpRequest, HttpResponse, MessageContents};
 
 /// The request as it came, in the words of a contract.
@@ -58,12 +59,14 @@ fn template(response: &HttpResponse) -> ResponseTemplate {
 pub(super) fn as_curl(request: &HttpRequest) -> String {
     use std::fmt::Write as _;
     const LIMIT: usize = 1000;
-    let mut line = format!("curl -X {} '$PROVIDER{}", request.method, request.path);
+    let mut target = request.path.clone();
     if let Some(query) = &request.query {
         let query = pact_models::query_strings::build_query_string(query.clone());
-        let _ = write!(line, "?{query}");
+        let _ = write!(target, "?{query}");
     }
-    line.push('\'');
+    // The mock is gone when somebody reads this; the provider's address is theirs to fill in.
+    let target = quoted(&secret::redact(&target).0);
+    let mut line = format!("curl -X {} \"$PROVIDER\"{target}", request.method);
     let mut headers: Vec<_> = request.headers.iter().flatten().collect();
     headers.sort();
     for (name, values) in headers {
@@ -90,6 +93,24 @@ pub(super) fn as_curl(request: &HttpRequest) -> String {
 
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A difference as it may be kept: without the values of secrets.
+pub(super) fn redacted(mut mismatch: Mismatch) -> Mismatch {
+    let is_secret =
+        mismatch.part == Part::Header && secret::redact_header(&mismatch.path, "value") != "value";
+    if is_secret {
+        mismatch.message =
+            "it is missing or its value differs; it is a secret, so neither is shown".to_owned();
+        mismatch.expected = mismatch.expected.as_deref().map(secret::masked);
+        mismatch.actual = mismatch.actual.as_deref().map(secret::masked);
+        return mismatch;
+    }
+    let redacted = |text: &str| secret::redact(text).0.into_owned();
+    mismatch.message = redacted(&mismatch.message);
+    mismatch.expected = mismatch.expected.as_deref().map(redacted);
+    mismatch.actual = mismatch.actual.as_deref().map(redacted);
+    mismatch
 }
 
 /// What is wrong with the examples of a contract: one that does not keep its own rules would be served to the

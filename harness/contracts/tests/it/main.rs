@@ -11,6 +11,7 @@ mod broker;
 mod cases;
 mod compatibility;
 mod consumer;
+mod merging;
 mod documents;
 mod gate;
 mod generating;

@@ -26,15 +26,14 @@ use crate::model::{Contents, Contract, HttpResponse, Interaction, MessageContent
 const SHRINKING_STEPS: u32 = 1000;
 
 /// Tries each answer on the client, which asks the mock at the address that it gets.
-pub(in crate::consumer) async fn every_response<C, F, T, E>(
+pub(in crate::consumer) async fn every_response<C, T, E>(
     contract: &Contract,
     interaction: &Arc<Interaction>,
     cases: Cases,
     mut client: C,
 ) -> Result<(), ConsumerError>
 where
-    C: FnMut(String) -> F,
-    F: Future<Output = Result<T, E>>,
+    C: AsyncFnMut(String) -> Result<T, E>,
     E: Display,
 {
     let Contents::Http { response: agreed, .. } = &interaction.contents else {
@@ -81,15 +80,14 @@ where
 }
 
 /// Tries each message on the handler.
-pub(in crate::consumer) async fn every_message<H, F, T, E>(
+pub(in crate::consumer) async fn every_message<H, T, E>(
     contract: &Contract,
     interaction: &Arc<Interaction>,
     cases: Cases,
     mut handler: H,
 ) -> Result<(), ConsumerError>
 where
-    H: FnMut(Received) -> F,
-    F: Future<Output = Result<T, E>>,
+    H: AsyncFnMut(Received) -> Result<T, E>,
     E: Display,
 {
     let Contents::Message(agreed) = &interaction.contents else {
