@@ -7,6 +7,7 @@ use seaworthy_core::ids::{ExchangeId, TraceId};
 use serde::{Deserialize, Serialize};
 
 use crate::mismatch::Mismatch;
+use crate::model::{Contract, Interaction};
 
 /// What came of verifying one interaction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +47,27 @@ pub struct InteractionResult {
 }
 
 impl InteractionResult {
+    /// What came of an interaction that nobody was asked about, or that is only now being asked about.
+    pub fn new(contract: &Contract, interaction: &Interaction, outcome: Outcome) -> Self {
+        Self {
+            consumers: vec![contract.consumer.clone()],
+            provider: contract.provider.clone(),
+            description: interaction.description.clone(),
+            states: interaction.states.iter().map(|state| state.name.clone()).collect(),
+            location: interaction.location.clone(),
+            pending: interaction.pending,
+            outcome,
+            warnings: Vec::new(),
+            request: None,
+            trace: None,
+            correlation_id: None,
+            exchange: None,
+            latency: None,
+            notes: Vec::new(),
+            test_name: None,
+        }
+    }
+
     /// The name by which the interaction is known within its contract, as [`crate::model::Interaction::name`] has it.
     pub fn name(&self) -> String {
         if self.states.is_empty() {

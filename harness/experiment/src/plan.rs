@@ -47,12 +47,7 @@ impl Progress for Silent {
 
 /// Runs all flows on the system, asks protected routes as a stranger, does what `also` is once the flows are done and
 /// the system is whole, and looks after events. What comes of it is in the session's evidence.
-pub async fn run(
-    session: &Session,
-    flows: &[Flow],
-    also: impl Future<Output = ()>,
-    progress: &dyn Progress,
-) {
+pub async fn run(session: &Session, flows: &[Flow], also: impl Future<Output = ()>, progress: &dyn Progress) {
     session.plan_begins();
     let plan = Plan::new(session, flows);
     let runner = Runner { session, progress, control: plan.control };

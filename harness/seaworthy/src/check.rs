@@ -12,7 +12,13 @@ use seaworthy_experiment::disk::{self, DiskError};
 use seaworthy_experiment::plan::{self, Progress};
 use seaworthy_experiment::session::Session;
 
+#[cfg(feature = "contracts")]
+use crate::contracts;
+#[cfg(not(feature = "contracts"))]
+use crate::judge::Also;
 use crate::judge::{Judge, JudgeError};
+#[cfg(feature = "contracts")]
+use seaworthy_contracts::outcome::InteractionResult;
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -21,6 +27,9 @@ pub struct Run {
     pub report: RunReport,
     /// What it was drawn from.
     pub evidence: EvidenceSet,
+    /// What came of each interaction of a contract that was verified.
+    #[cfg(feature = "contracts")]
+    pub interactions: Vec<InteractionResult>,
     /// Where the proxies listened.
     pub proxies: BTreeMap<EdgeId, SocketAddr>,
     /// The wall-clock time of the run's start, in nanoseconds since the Unix epoch.
@@ -35,6 +44,8 @@ impl Run {
     pub fn keep(&self, folder: &Path) -> Result<(), DiskError> {
         let run = format!("run-{}", self.anchor_unix_nanos);
         disk::write(folder, &self.evidence, &self.proxies, &run, self.anchor_unix_nanos)?;
+        #[cfg(feature = "contracts")]
+        contracts::keep(folder, &self.interactions)?;
         let path = folder.join("report.json");
         let io = |source| DiskError::Io { what: "write", path: path.clone(), source };
         std::fs::write(&path, seaworthy_report::json(&self.report)).map_err(io)
@@ -45,7 +56,7 @@ impl Run {
 /// is given up, and the run is inconclusive.
 ///
 /// # Errors
-/// A check was named that does not exist, or a custom one is no TraceQL.
+/// A check was named that does not exist, a custom one is no TraceQL, or the contracts cannot be read.
 pub async fn drive(
     session: Session,
     flows: &[seaworthy_experiment::flow::Flow],
@@ -54,7 +65,12 @@ pub async fn drive(
     progress: &dyn Progress,
 ) -> Result<Run, JudgeError> {
     let started = Instant::now();
-    let running = plan::run(&session, flows, progress);
+    #[cfg(feature = "contracts")]
+    let verifying = contracts::Verifying::of(&session, judge)?;
+    #[cfg(feature = "contracts")]
+    let running = plan::run(&session, flows, verifying.run(&session), progress);
+    #[cfg(not(feature = "contracts"))]
+    let running = plan::run(&session, flows, async {}, progress);
     let in_time = match limit {
         Some(limit) => tokio::time::timeout(limit, running).await.is_ok(),
         None => {
@@ -68,9 +84,22 @@ pub async fn drive(
     let proxies = session.wire().addresses();
     let anchor_unix_nanos = session.clock().anchor_unix_nanos();
     let evidence = session.finish().await;
-    let mut report = judge.judge(&evidence)?;
+    #[cfg(feature = "contracts")]
+    let interactions = verifying.results(&evidence);
+    #[cfg(feature = "contracts")]
+    let also = contracts::also(interactions.clone());
+    #[cfg(not(feature = "contracts"))]
+    let also = Also::default();
+    let mut report = judge.judge(&evidence, &also)?;
     report.set_duration(started.elapsed());
-    Ok(Run { report, evidence, proxies, anchor_unix_nanos })
+    Ok(Run {
+        report,
+        evidence,
+        #[cfg(feature = "contracts")]
+        interactions,
+        proxies,
+        anchor_unix_nanos,
+    })
 }
 
 /// Judges evidence that was kept, without a system.
@@ -79,7 +108,11 @@ pub async fn drive(
 /// The folder holds no evidence that can be read.
 pub fn judge_kept(folder: &Path, judge: &Judge) -> Result<(RunReport, EvidenceSet), KeptError> {
     let evidence = disk::read(folder)?;
-    let report = judge.judge(&evidence)?;
+    #[cfg(feature = "contracts")]
+    let also = contracts::also(contracts::read(folder)?);
+    #[cfg(not(feature = "contracts"))]
+    let also = Also::default();
+    let report = judge.judge(&evidence, &also)?;
     Ok((report, evidence))
 }
 

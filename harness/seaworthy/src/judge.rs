@@ -23,6 +23,15 @@ pub struct Judge {
     pub extra: Vec<Box<dyn Check>>,
 }
 
+/// What was found out otherwise than from the evidence: what came of asking providers whether they keep contracts.
+#[derive(Default)]
+pub struct Also {
+    /// The checks that tell it.
+    pub checks: Vec<Box<dyn Check>>,
+    /// How many interactions were verified.
+    pub interactions: u64,
+}
+
 /// Why checks could not be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JudgeError {
@@ -33,6 +42,12 @@ pub enum JudgeError {
         name: String,
         /// What may have been meant.
         suggestion: Option<String>,
+    },
+    /// The contracts that bind the system could not be read.
+    #[error("could not read the contracts: {reason}")]
+    Contracts {
+        /// Why, with the place.
+        reason: String,
     },
     /// A check of the user's own is no TraceQL.
     #[error("could not read check `{id}`: {reason}")]
@@ -56,6 +71,8 @@ impl Judge {
         let mut ids: Vec<&str> = catalogue.iter().map(|check| check.id()).collect();
         ids.extend(custom.iter().map(Check::id));
         ids.extend(self.extra.iter().map(|check| check.id()));
+        #[cfg(feature = "contracts")]
+        ids.push(crate::contracts::CHECK);
         for name in self.only.iter().chain(&self.skip).chain(&system.checks.skip) {
             if !ids.contains(&name.as_str()) {
                 let suggestion = seaworthy_core::system::suggest::closest(name, ids.iter().copied());
@@ -68,11 +85,17 @@ impl Judge {
         Ok(())
     }
 
-    /// Judges the evidence.
+    /// Whether the check of this id is to judge.
+    pub fn wants(&self, id: &str) -> bool {
+        (self.only.is_empty() || self.only.iter().any(|only| only == id))
+            && !self.skip.iter().any(|skip| skip == id)
+    }
+
+    /// Judges the evidence, and beside it what was found out otherwise.
     ///
     /// # Errors
     /// A check was named that does not exist, or a custom one is no TraceQL.
-    pub fn judge(&self, evidence: &EvidenceSet) -> Result<RunReport, JudgeError> {
+    pub fn judge(&self, evidence: &EvidenceSet, also: &Also) -> Result<RunReport, JudgeError> {
         self.validate(&evidence.system)?;
         let custom =
             evidence.system.checks.custom.iter().map(TraceQlCheck::new).collect::<Result<Vec<_>, _>>()?;
@@ -82,6 +105,7 @@ impl Judge {
             .map(|check| &**check)
             .chain(custom.iter().map(|check| check as &dyn Check))
             .chain(self.extra.iter().map(|check| &**check))
+            .chain(also.checks.iter().map(|check| &**check))
             .collect();
         let declared = &evidence.system.checks.skip;
         // Totals are held against every request that happened; all else only against batches that count.
@@ -90,8 +114,7 @@ impl Judge {
             .iter()
             // It has nothing to say of services that the harness started.
             .filter(|check| evidence.system.on == RunKind::Attach || check.id() != seaworthy_checks::ATTACH)
-            .filter(|check| self.only.is_empty() || self.only.iter().any(|only| only == check.id()))
-            .filter(|check| !self.skip.iter().any(|skip| skip == check.id()))
+            .filter(|check| self.wants(check.id()))
             .map(|check| {
                 if declared.iter().any(|skip| skip == check.id()) {
                     return skipped(check.id());
@@ -101,7 +124,8 @@ impl Judge {
                 run_check(*check, view)
             })
             .collect();
-        Ok(RunReport::new(reports, summary(evidence), self.deny_warnings))
+        let summary = Summary { interactions: also.interactions, ..summary(evidence) };
+        Ok(RunReport::new(reports, summary, self.deny_warnings))
     }
 }
 

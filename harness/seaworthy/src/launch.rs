@@ -41,6 +41,11 @@ pub enum LaunchError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Flow(#[from] FlowFileError),
+    /// The contracts that the system file names cannot be read.
+    #[cfg(feature = "contracts")]
+    #[error(transparent)]
+    #[diagnostic(help("{}", .0.hint()))]
+    Contracts(#[from] crate::contracts::BindingError),
     /// A flow that was asked for is not for this runtime.
     #[error("could not run the flow `{flow}` on `{on}`: it is not for that runtime")]
     #[diagnostic(help("use `--on {only}`"))]
@@ -143,6 +148,9 @@ impl Plan {
             return Err(LaunchError::Runtime(on.as_str()));
         }
         let flows = flow::load_all(&system)?;
+        // A run reads them when it verifies; what is wrong in them is said before anything is started.
+        #[cfg(feature = "contracts")]
+        crate::contracts::Binding::read(&system)?;
         Ok(Self { system, flows })
     }
 

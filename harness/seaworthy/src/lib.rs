@@ -28,6 +28,8 @@
 #[cfg(feature = "process")]
 pub mod attach;
 pub mod check;
+#[cfg(feature = "contracts")]
+pub mod contracts;
 pub mod control;
 pub mod custom;
 #[cfg(feature = "docker")]

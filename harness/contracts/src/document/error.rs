@@ -18,6 +18,14 @@ pub enum ReadError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// An address gave no pact.
+    #[error("{url} could not be fetched: {reason}")]
+    Unreachable {
+        /// Which, secrets redacted.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// It is larger than anything that is read.
     #[error("{file} has {bytes} bytes, and more than {limit} could not be read")]
     TooLarge {
@@ -75,7 +83,7 @@ impl ReadError {
     pub fn location(&self) -> Location {
         match self {
             ReadError::Unreadable { file, .. } => whole(&file.to_string_lossy()),
-            ReadError::TooLarge { file, .. } => whole(file),
+            ReadError::TooLarge { file, .. } | ReadError::Unreachable { url: file, .. } => whole(file),
             ReadError::NothingThere { folder } => whole(&folder.to_string_lossy()),
             ReadError::NotJson { location, .. }
             | ReadError::NotAPact { location, .. }
@@ -88,6 +96,9 @@ impl ReadError {
     pub fn hint(&self) -> String {
         match self {
             ReadError::Unreadable { .. } => "name a file or folder that exists and may be read".to_owned(),
+            ReadError::Unreachable { .. } => {
+                "see whether the address is right, and whether it wants credentials".to_owned()
+            }
             ReadError::TooLarge { .. } => "split the contract, or take large bodies out of it".to_owned(),
             ReadError::NotJson { .. } => {
                 "mend the JSON there, or let the consumer's test write the file anew".to_owned()

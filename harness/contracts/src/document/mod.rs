@@ -5,6 +5,7 @@
 
 mod body;
 mod error;
+mod fetch;
 mod interaction;
 mod part;
 mod place;
@@ -16,6 +17,7 @@ mod write;
 
 pub(crate) use error::Fault;
 pub use error::ReadError;
+pub use fetch::fetch;
 pub(crate) use part::{message, request, response};
 pub use read::{LIMIT, collect, parse, read};
 pub(crate) use read::{json_error, text_of};

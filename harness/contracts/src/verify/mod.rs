@@ -73,6 +73,19 @@ pub struct Counts {
 }
 
 impl Verification {
+    /// Of results that were gathered or kept elsewhere; `provider` names who was asked, for people.
+    pub fn of(provider: impl Into<String>, results: Vec<InteractionResult>) -> Self {
+        Self {
+            provider: provider.into(),
+            results,
+            elsewhere: Vec::new(),
+            filtered: 0,
+            not_run: 0,
+            started: SystemTime::UNIX_EPOCH,
+            took: Duration::ZERO,
+        }
+    }
+
     /// How many came out how.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();

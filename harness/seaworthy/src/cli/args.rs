@@ -8,6 +8,7 @@ use seaworthy_core::ids::ServiceName;
 use seaworthy_core::system::RunKind;
 use seaworthy_core::time::HumanDuration;
 
+use super::contracts::ContractsCommand;
 use super::gate::{CanIDeployArgs, PublishArgs, RecordArgs};
 
 /// Is this set of services fit to ship? One verdict with evidence.
@@ -78,6 +79,9 @@ pub(super) struct FormatTo {
 pub(super) enum Command {
     /// The main job: start the system, run its flows, break it, judge; one verdict.
     Check(CheckArgs),
+    /// What consumers rely on: verify providers, write and compare contracts, see what they cover.
+    #[command(subcommand)]
+    Contracts(ContractsCommand),
     /// Run flows alone.
     Flow(FlowArgs),
     /// Run the checks again over kept evidence, without a system.

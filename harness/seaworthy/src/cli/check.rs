@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::args::{CheckArgs, Common, Deny, FlowArgs, JudgingArgs, SystemArgs};
 use super::failure::Failure;
 use super::kept::Recipe;
-use super::output::deliver;
+use super::output::{deliver, one_to_stdout};
 use super::plane::Standing;
 use super::progress::Live;
 use crate::check::drive;
@@ -47,11 +47,7 @@ pub(super) async fn run(
     let judge = judge(judging, common);
     // What can be known to be wrong before anything is started is said before.
     judge.validate(&plan.system)?;
-    if common.format.iter().filter(|to| to.file.is_none()).count() > 1 {
-        return Err(Failure::plain(
-            "only one format can go to stdout; give the others a file: `--format junit=FILE`".to_owned(),
-        ));
-    }
+    one_to_stdout(common)?;
     if let Some(folder) = evidence {
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::plain(format!("could not make {}: {error}", folder.display())))?;

@@ -4,24 +4,29 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use seaworthy_core::page::Page;
 use seaworthy_core::system::suggest;
 
 use super::args::{Args, ExplainArgs, SchemaArgs, Surface};
 use super::failure::Failure;
 
 pub(super) fn explain(args: &ExplainArgs) -> Result<ExitCode, Failure> {
+    let pages: Vec<&Page> =
+        seaworthy_checks::pages().iter().chain(seaworthy_contracts::pages::pages()).collect();
+    let page =
+        |rule: &str| seaworthy_checks::explain(rule).or_else(|| seaworthy_contracts::pages::explain(rule));
     let text = match &args.rule {
         None => {
-            let width = seaworthy_checks::pages().iter().map(|page| page.rule.len()).max().unwrap_or(0);
-            let lines = seaworthy_checks::pages().iter().map(|page| {
+            let width = pages.iter().map(|page| page.rule.len()).max().unwrap_or(0);
+            let lines = pages.iter().map(|page| {
                 format!("{:width$}  {}", page.rule, page.summary().lines().next().unwrap_or_default())
             });
             lines.collect::<Vec<_>>().join("\n")
         }
-        Some(rule) => match seaworthy_checks::explain(rule) {
+        Some(rule) => match page(rule) {
             Some(page) => page.text.clone().into_owned(),
             None => {
-                let known = seaworthy_checks::pages().iter().map(|page| page.rule);
+                let known = pages.iter().map(|page| page.rule);
                 let hint = match suggest::closest(rule, known) {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => "`seaworthy explain` lists all rules".to_owned(),

@@ -4,7 +4,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use seaworthy_contracts::document::ReadError;
+use seaworthy_contracts::grpc::CallerError;
 use seaworthy_contracts::ledger::LedgerError;
+use seaworthy_contracts::verify::VerifyError;
 use seaworthy_core::finding::Location;
 
 use super::args::{Common, Format};
@@ -18,13 +21,32 @@ use crate::launch::LaunchError;
 pub(super) struct Failure {
     message: String,
     location: Option<Location>,
+    /// What else people are told: the place, what to do.
+    note: String,
     diagnostic: Option<Box<dyn Diagnostic + Send + Sync>>,
 }
 
 impl Failure {
     /// Just a message.
     pub(super) fn plain(message: String) -> Self {
-        Self { message, location: None, diagnostic: None }
+        Self { message, location: None, note: String::new(), diagnostic: None }
+    }
+
+    /// A message with its place in a file and what to do.
+    pub(super) fn placed(message: String, location: Option<Location>, hint: &str) -> Self {
+        let mut note = String::new();
+        let place =
+            location.as_ref().filter(|place| !place.file.is_empty() && !message.contains(&place.file));
+        if let Some(place) = place {
+            note += &format!("\n  at {}", place.file);
+            if place.line > 0 {
+                note += &format!(":{}", place.line);
+            }
+        }
+        if !hint.is_empty() {
+            note += &format!("\n  help: {hint}");
+        }
+        Self { message, location, diagnostic: None, note }
     }
 
     /// Prints it (to stderr for people; as a JSON document on stdout where JSON was asked for) and gives the exit code.
@@ -40,7 +62,7 @@ impl Failure {
         }
         let text = match &self.diagnostic {
             Some(diagnostic) => self.render(&**diagnostic, common),
-            None => format!("error: {}", self.message),
+            None => format!("error: {}{}", self.message, self.note),
         };
         let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
         ExitCode::from(2)
@@ -65,27 +87,55 @@ impl From<LaunchError> for Failure {
         let location = match &error {
             LaunchError::System(error) => error.location(),
             LaunchError::Flow(error) => error.location(),
+            LaunchError::Contracts(error) => error.location(),
             _ => None,
         };
-        Self { message: error.to_string(), location, diagnostic: Some(Box::new(error)) }
+        Self { message: error.to_string(), location, note: String::new(), diagnostic: Some(Box::new(error)) }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::placed(error.to_string(), Some(error.location()), &error.hint())
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        Self::placed(error.to_string(), error.location(), error.hint())
+    }
+}
+
+impl From<CallerError> for Failure {
+    fn from(error: CallerError) -> Self {
+        let (location, hint) = match &error {
+            CallerError::Contract(error) => (Some(error.location().clone()), error.hint()),
+            _ => (None, ""),
+        };
+        Self::placed(error.to_string(), location, hint)
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::placed(error.to_string(), error.location().cloned(), "")
     }
 }
 
 impl From<ComposeError> for Failure {
     fn from(error: ComposeError) -> Self {
-        Self { message: error.to_string(), location: error.location(), diagnostic: Some(Box::new(error)) }
+        Self {
+            message: error.to_string(),
+            location: error.location(),
+            note: String::new(),
+            diagnostic: Some(Box::new(error)),
+        }
     }
 }
 
 impl From<JudgeError> for Failure {
     fn from(error: JudgeError) -> Self {
         Self::plain(error.to_string())
-    }
-}
-
-impl From<LedgerError> for Failure {
-    fn from(error: LedgerError) -> Self {
-        Self { message: error.to_string(), location: error.location().cloned(), diagnostic: None }
     }
 }
 

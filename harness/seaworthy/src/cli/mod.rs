@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod contracts;
 mod explain;
 mod failure;
 mod gate;
@@ -63,6 +64,7 @@ async fn run(args: &Args) -> Result<ExitCode, Failure> {
     let common = &args.common;
     match &args.command {
         Command::Check(check) => check::check(check, common).await,
+        Command::Contracts(command) => contracts::run(command, common).await,
         Command::Flow(flow) => check::flow(flow, common).await,
         Command::Judge(judge) => kept::judge(judge, common),
         Command::Replay(replay) => kept::replay(replay, common).await,

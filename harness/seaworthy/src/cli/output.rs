@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use seaworthy_core::evidence::EvidenceSet;
 use seaworthy_core::report::RunReport;
+use seaworthy_core::system::System;
 use seaworthy_report::Style;
 
 use super::args::{Color, Common, Format};
@@ -18,42 +19,46 @@ pub(super) fn deliver(
     kept: Option<&Path>,
     common: &Common,
 ) -> Result<ExitCode, Failure> {
-    let printed = common.format.iter().find(|to| to.file.is_none()).map_or(Format::Terminal, |to| to.format);
-    let text = render(printed, report, evidence, kept, common, colored_stdout(common.color));
-    // A reader that hung up (`| head`) wants no more; the verdict stands.
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    for to in common.format.iter().filter(|to| to.file.is_some()) {
-        let Some(file) = &to.file else { continue };
-        let text = render(to.format, report, evidence, kept, common, false);
-        std::fs::write(file, text)
-            .map_err(|error| Failure::plain(format!("could not write {}: {error}", file.display())))?;
-    }
-    Ok(ExitCode::from(report.verdict.exit_code()))
+    put(report, common, |format, color| render(format, report, evidence, kept, common, color))
 }
 
-/// Prints a report that has no evidence behind it: for a terminal the text that is given, in every other format as any
-/// report. Gives the exit code that its verdict has.
+/// Prints what was judged without a system, in every format asked for, and gives the exit code of its verdict. `about`
+/// stands where a system's name does.
+pub(super) fn deliver_alone(report: &RunReport, about: &str, common: &Common) -> Result<ExitCode, Failure> {
+    deliver(report, &EvidenceSet::empty(System::named(about)), None, common)
+}
+
+/// The same, where people are told `text` and only machines get the report.
 pub(super) fn deliver_text(report: &RunReport, text: &str, common: &Common) -> Result<ExitCode, Failure> {
-    let render = |format| match format {
+    let evidence = EvidenceSet::empty(System::named(""));
+    put(report, common, |format, color| match format {
         Format::Terminal => text.to_owned(),
-        Format::Json => seaworthy_report::json(report),
-        Format::Junit => seaworthy_report::junit(report),
-        Format::Sarif => seaworthy_report::sarif(report),
-        Format::Markdown => seaworthy_report::markdown(report),
-    };
-    let printed: Vec<Format> =
-        common.format.iter().filter(|to| to.file.is_none()).map(|to| to.format).collect();
-    if printed.len() > 1 {
+        other => render(other, report, &evidence, None, common, color),
+    })
+}
+
+/// Whether what goes to stdout is one thing. Commands that take long say so before they begin.
+pub(super) fn one_to_stdout(common: &Common) -> Result<(), Failure> {
+    if common.format.iter().filter(|to| to.file.is_none()).count() > 1 {
         return Err(Failure::plain(
             "only one format can go to stdout; give the others a file: `--format junit=FILE`".to_owned(),
         ));
     }
-    let printed = printed.first().copied().unwrap_or(Format::Terminal);
+    Ok(())
+}
+
+fn put(
+    report: &RunReport,
+    common: &Common,
+    render: impl Fn(Format, bool) -> String,
+) -> Result<ExitCode, Failure> {
+    one_to_stdout(common)?;
+    let printed = common.format.iter().find(|to| to.file.is_none()).map_or(Format::Terminal, |to| to.format);
     // A reader that hung up (`| head`) wants no more; the verdict stands.
-    let _ = writeln!(std::io::stdout(), "{}", render(printed).trim_end());
+    let _ = writeln!(std::io::stdout(), "{}", render(printed, colored_stdout(common.color)).trim_end());
     for to in &common.format {
         let Some(file) = &to.file else { continue };
-        std::fs::write(file, render(to.format))
+        std::fs::write(file, render(to.format, false))
             .map_err(|error| Failure::plain(format!("could not write {}: {error}", file.display())))?;
     }
     Ok(ExitCode::from(report.verdict.exit_code()))

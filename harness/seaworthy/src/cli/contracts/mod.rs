@@ -1,0 +1,21 @@
+//! `seaworthy contracts …`.
+
+mod args;
+mod case;
+mod last;
+mod verify;
+
+use std::process::ExitCode;
+
+pub(super) use args::ContractsCommand;
+
+use super::args::Common;
+use super::failure::Failure;
+
+/// Runs a command on contracts.
+pub(super) async fn run(command: &ContractsCommand, common: &Common) -> Result<ExitCode, Failure> {
+    match command {
+        ContractsCommand::Verify(args) => verify::verify(args, common).await,
+        ContractsCommand::Match(args) => case::run(args, common),
+    }
+}

@@ -1,0 +1,157 @@
+//! `seaworthy contracts verify`: a running provider against what its consumers rely on.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seaworthy_contracts::broker::Access;
+use seaworthy_contracts::document;
+use seaworthy_contracts::grpc::Caller;
+use seaworthy_contracts::ledger::{Ledger, PactToVerify, ProviderVersion, Selection, Selector, Timestamp};
+use seaworthy_contracts::model::Contract;
+use seaworthy_contracts::verify::{self, Filter, Options, Provider, StateKeys, Verification};
+use seaworthy_core::check::verdict_of;
+use seaworthy_core::report::{CheckReport, RunReport, Summary};
+
+use super::args::VerifyArgs;
+use super::last;
+use crate::cli::args::{Common, Deny};
+use crate::cli::failure::Failure;
+use crate::cli::output::{deliver_alone, one_to_stdout};
+use crate::cli::progress::Live;
+use crate::contracts::CHECK;
+
+pub(super) async fn verify(args: &VerifyArgs, common: &Common) -> Result<ExitCode, Failure> {
+    one_to_stdout(common)?;
+    let source = Source::open(args).await?;
+    let only = if args.last_failed { Some(last::failed(&args.provider)?) } else { None };
+    if only.as_ref().is_some_and(BTreeSet::is_empty) {
+        return Err(Failure::placed(
+            format!("nothing of {} failed the last time, so there is nothing to verify again", args.provider),
+            None,
+            "leave out --last-failed",
+        ));
+    }
+    let options = options(args, &source.contracts, only)?;
+    let provider = Provider {
+        name: args.provider.clone(),
+        url: args.url.clone(),
+        message_url: args.message_url.clone(),
+    };
+    let live = Live::new(common.quiet);
+    live.say(&format!("verifying {}", args.provider));
+    let verifying = verify::verify(&source.contracts, &provider, &options, &|_| {});
+    let verification = match common.timeout {
+        Some(limit) => tokio::time::timeout(limit, verifying).await.map_err(|_| too_long(limit))??,
+        None => verifying.await?,
+    };
+    live.clear();
+    last::keep(&verification, args.last_failed);
+    let told = deliver_alone(&report(&verification, common), &args.provider, common)?;
+    if args.publish {
+        source.publish(args, &verification).await?;
+    }
+    Ok(told)
+}
+
+fn too_long(limit: Duration) -> Failure {
+    Failure::plain(format!("could not verify all within {limit:?}; nothing was judged"))
+}
+
+fn report(verification: &Verification, common: &Common) -> RunReport {
+    let findings = verify::findings(verification);
+    let check = CheckReport { id: CHECK.to_owned(), verdict: verdict_of(&findings), findings };
+    let summary = Summary { interactions: verification.results.len() as u64, ..Summary::default() };
+    let mut report = RunReport::new(vec![check], summary, common.deny == Some(Deny::Warnings));
+    report.set_duration(verification.took);
+    report
+}
+
+fn options(
+    args: &VerifyArgs,
+    contracts: &[Contract],
+    only: Option<BTreeSet<String>>,
+) -> Result<Options, Failure> {
+    let state_keys = match &args.state_keys {
+        Some(file) => StateKeys::read(file)?,
+        None => StateKeys::default(),
+    };
+    Ok(Options {
+        jobs: usize::from(args.jobs),
+        states: args.states.clone(),
+        state_teardown: args.state_teardown,
+        state_keys,
+        filter: Filter {
+            description: args.description.clone(),
+            state: args.state.clone(),
+            no_state: args.no_state,
+            consumers: args.consumer.clone(),
+        },
+        only,
+        headers: args.header.clone(),
+        base_path: args.base_path.clone(),
+        request_timeout: args.request_timeout,
+        exit_on_first_error: args.exit_on_first_error,
+        max_latency: args.max_latency,
+        cacert: args.cacert.clone(),
+        synchronous: Some(Arc::new(Caller::new(&args.url, contracts, args.cacert.as_deref())?)),
+        ..Options::default()
+    })
+}
+
+/// Where the contracts come from.
+struct Source {
+    contracts: Vec<Contract>,
+    ledger: Option<(Ledger, Vec<PactToVerify>)>,
+}
+
+impl Source {
+    async fn open(args: &VerifyArgs) -> Result<Self, Failure> {
+        let Some(place) = &args.ledger else {
+            return Ok(Self { contracts: named(args).await?, ledger: None });
+        };
+        let ledger = Ledger::open(place, &Access::from_env())?;
+        let selectors = args.selector.iter().map(|text| Selector::parse(text));
+        let selection = Selection {
+            provider: args.provider.clone(),
+            provider_branch: args.branch.clone(),
+            selectors: selectors.collect::<Result<_, _>>()?,
+            include_pending: args.pending,
+            wip_since: args.wip_since,
+        };
+        let pacts = ledger.pacts_for_verification(&selection).await?;
+        let contracts = pacts.iter().map(PactToVerify::marked).collect();
+        Ok(Self { contracts, ledger: Some((ledger, pacts)) })
+    }
+
+    async fn publish(&self, args: &VerifyArgs, verification: &Verification) -> Result<(), Failure> {
+        let (Some((ledger, pacts)), Some(version)) = (&self.ledger, &args.provider_version) else {
+            return Ok(());
+        };
+        let provider = ProviderVersion {
+            provider: args.provider.clone(),
+            version: version.clone(),
+            branch: args.branch.clone(),
+            build_url: args.build_url.clone(),
+        };
+        for line in ledger.publish_results(pacts, &verification.results, &provider, Timestamp::now()).await? {
+            // What was published is no part of the verdict.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+        Ok(())
+    }
+}
+
+/// The contracts in the files, in the folders and at the URLs that were named.
+async fn named(args: &VerifyArgs) -> Result<Vec<Contract>, Failure> {
+    let is_url = |place: &&String| place.starts_with("http://") || place.starts_with("https://");
+    let files: Vec<PathBuf> = args.pact.iter().filter(|place| !is_url(place)).map(PathBuf::from).collect();
+    let mut contracts = if files.is_empty() { Vec::new() } else { document::collect(&files)? };
+    for url in args.pact.iter().filter(is_url) {
+        contracts.push(document::fetch(url, args.cacert.as_deref()).await?);
+    }
+    Ok(contracts)
+}
