@@ -144,3 +144,43 @@ fn know(picture: &mut Picture, service: &str, version: &str) {
         known.push(version.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn any_row() -> impl Strategy<Value = Value> {
+        let side = || {
+            prop_oneof![
+                Just(Value::Null),
+                Just(json!({"name": 5, "version": []})),
+                Just(json!({"name": "a", "version": null})),
+                Just(json!({"name": "a", "version": {"number": "1"}})),
+            ]
+        };
+        let result = prop_oneof![
+            Just(Value::Null),
+            Just(json!("yes")),
+            Just(json!({"success": null})),
+            Just(json!({"success": true, "verifiedAt": 7})),
+            Just(json!({"success": false, "verifiedAt": "once"})),
+        ];
+        (side(), side(), result).prop_map(|(consumer, provider, result)| {
+            json!({"consumer": consumer, "provider": provider, "verificationResult": result})
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn rows_of_any_form_are_read_or_left_out(rows in prop::collection::vec(any_row(), 0..6)) {
+            let mut picture = Picture::default();
+            add_rows(&json!({"matrix": rows}), &mut picture);
+            for (consumer, version, provider, provider_version) in picture.results.keys() {
+                prop_assert!(picture.versions[consumer].contains(version));
+                prop_assert!(picture.versions[provider].contains(provider_version));
+            }
+        }
+    }
+}

@@ -174,6 +174,9 @@ pub struct ResultFact {
     pub failed: u64,
     /// When.
     pub verified_at: Timestamp,
+    /// When the same version kept it, if it did before this failed: what was kept once is not pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_at: Option<Timestamp>,
     /// The build that verified it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build_url: Option<String>,

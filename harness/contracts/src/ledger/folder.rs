@@ -115,7 +115,7 @@ impl Folder {
     }
 
     /// Records what came of verifying a content against a version of a provider; what was recorded of the two before
-    /// is replaced.
+    /// is replaced, but for when it was kept.
     ///
     /// # Errors
     /// A file could not be written.
@@ -129,7 +129,14 @@ impl Folder {
         self.create()?;
         let folder = self.version(&Version { service: provider, version, at: result.verified_at })?;
         self.labels(&folder, "branches", branch, result.verified_at)?;
-        replace(&folder.join("results").join(format!("{}.json", result.content)), &text(result)?)
+        let path = folder.join("results").join(format!("{}.json", result.content));
+        let mut result = result.clone();
+        if !result.success
+            && let Some(before) = present(read::fact::<ResultFact>(&path))?
+        {
+            result.kept_at = before.success.then_some(before.verified_at).or(before.kept_at);
+        }
+        replace(&path, &text(&result)?)
     }
 
     /// Records what happened in an environment.
@@ -157,15 +164,12 @@ impl Folder {
             let already = if new { "" } else { " (was released there already)" };
             return Ok(format!("{service} {version} is released in {environment}{already}"));
         }
-        let before = match read::fact::<PresenceFile>(&deployed) {
-            Ok(before) if before.version == *version => {
+        let before = match present(read::fact::<PresenceFile>(&deployed))? {
+            Some(before) if before.version == *version => {
                 return Ok(format!("{service} {version} is deployed in {environment} (was there already)"));
             }
-            Ok(before) => format!(", in place of {}", before.version),
-            Err(LedgerError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                String::new()
-            }
-            Err(error) => return Err(error),
+            Some(before) => format!(", in place of {}", before.version),
+            None => String::new(),
         };
         replace(&deployed, &text(&fact)?)?;
         Ok(format!("{service} {version} is deployed in {environment}{before}"))
@@ -175,11 +179,7 @@ impl Folder {
         let Record { service, version, environment, .. } = record;
         read::marker(&self.root)?;
         let mut ended = Vec::new();
-        let current = match read::fact::<PresenceFile>(deployed) {
-            Ok(current) => Some(current.version),
-            Err(LedgerError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
+        let current = present(read::fact::<PresenceFile>(deployed))?.map(|current| current.version);
         if current.as_deref() == Some(version.as_str()) && remove(deployed)? {
             ended.push("deployed");
         }
@@ -220,6 +220,8 @@ impl Folder {
                     }
                 }
             }
+            // A content's name is its hash: git must not convert line ends.
+            create_new(&self.root.join(".gitattributes"), b"* -text\n")?;
             create_new(&marker, &text(&MarkerFile { schema_version: Schema })?)?;
         }
         read::marker(&self.root)
@@ -315,6 +317,15 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
         file: path.display().to_string(),
         source: error.error,
     })
+}
+
+/// The fact, or `None` where there is no such file.
+fn present<T>(read: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
+    match read {
+        Ok(fact) => Ok(Some(fact)),
+        Err(LedgerError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes a file; gives `false` where there is none.

@@ -246,6 +246,7 @@ impl Ledger {
                         verified: summary.verified,
                         failed: summary.failed,
                         verified_at: at,
+                        kept_at: None,
                         build_url: provider.build_url.clone(),
                     };
                     folder.record_result(

@@ -257,6 +257,10 @@ fn hash(path: &Path, content: &str) -> Result<(), LedgerError> {
 /// Reads a file up to a limit.
 pub(super) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, LedgerError> {
     let wrong = |source| LedgerError::File { what: "read", file: path.display().to_string(), source };
+    // A named pipe would keep the reader waiting for ever.
+    if !fs::metadata(path).map_err(wrong)?.is_file() {
+        return Err(refuse(path, "it is not a plain file".to_owned()));
+    }
     let file = fs::File::open(path).map_err(wrong)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(wrong)?;

@@ -328,7 +328,8 @@ fn verified(facts: &Facts, selection: &Selection, content: &str) -> bool {
         .filter(|version| {
             selection.provider_branch.as_ref().is_none_or(|branch| version.branches.contains_key(branch))
         })
-        .any(|version| version.results.get(content).is_some_and(|result| result.success))
+        .filter_map(|version| version.results.get(content))
+        .any(|result| result.success || result.kept_at.is_some())
 }
 
 fn work_in_progress(

@@ -151,6 +151,7 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response {
                 verified: 1,
                 failed: 0,
                 verified_at: Timestamp::from_unix_millis(1_795_000_000_000),
+                kept_at: None,
                 build_url: None,
             };
             let version = body["providerApplicationVersion"].as_str().unwrap();

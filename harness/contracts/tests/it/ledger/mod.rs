@@ -6,6 +6,7 @@ mod selecting;
 use std::path::Path;
 use std::process::Command;
 
+use proptest::prelude::*;
 use scene::{at, failed, files, interactions, ledger, pact, provider, publication, record, results};
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::gate::{Answer, Question, can_i_deploy};
@@ -232,6 +233,35 @@ fn what_is_wrong_in_a_ledger_is_named_with_file_and_line() {
         let (place, _, error) = change(file, from, to);
         assert_eq!(place, file);
         assert!(error.contains(says), "{file}: {error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_ledger_does_not_keep_the_reader_waiting() {
+    let (_keep, ledger) = ledger();
+    ledger
+        .publish(&publication("orders", "5", Some("main"), 1, vec![pact("orders", "payments", "a")]))
+        .unwrap();
+    let pipe = ledger.root().join("services/orders/versions/5/tags/t.json");
+    std::fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(ledger.facts().unwrap_err().to_string().contains("not a plain file"));
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_fact_is_read_or_refused(at in 0usize..200, bytes in prop::collection::vec(any::<u8>(), 0..6)) {
+        let (_keep, ledger) = ledger();
+        ledger.record(&record(Recording::Deployment, "payments", "1", 0)).unwrap();
+        let path = ledger.root().join("environments/production/deployed/payments.json");
+        let mut text = std::fs::read(&path).unwrap();
+        let at = at.min(text.len());
+        text.splice(at..(at + bytes.len()).min(text.len()), bytes);
+        std::fs::write(&path, text).unwrap();
+        if let Err(error) = ledger.facts() {
+            prop_assert!(error.location().is_some_and(|place| place.file.ends_with("payments.json")), "{}", error);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which pacts a provider verifies: selectors, pending, work in progress.
 
+use proptest::prelude::*;
 use seaworthy_contracts::ledger::{Folder, Ledger, Recording, Selection, Selector, selector};
 use seaworthy_contracts::outcome::Outcome;
 
@@ -94,6 +95,17 @@ fn a_selector_that_means_nothing_is_refused() {
     assert!(error.contains("needs the provider's branch"), "{error}");
 }
 
+proptest! {
+    #[test]
+    fn no_selector_makes_it_panic(text in ".{0,40}", key in "[a-zA-Z]{1,18}|mainBranch|latest|branch|environment|deployedOrReleased", value in "true|false|null|1|\"x\"") {
+        let _ = Selector::parse(&text);
+        if let Ok(selector) = Selector::parse(&format!("{{\"{key}\": {value}}}")) {
+            // What is read is written as the broker reads it.
+            prop_assert_eq!(Selector::parse(&serde_json::to_string(&selector).unwrap()).unwrap(), selector);
+        }
+    }
+}
+
 #[test]
 fn the_main_branch_may_have_another_name() {
     let (_keep, ledger) = ledger_of_many();
@@ -127,6 +139,8 @@ async fn a_content_is_pending_until_the_providers_branch_has_kept_it_once() {
     assert_eq!(selected(&ledger, &all), ["orders 2", "search 1*"]);
     // Once kept, failing later fails.
     verify(&ledger, &[r#"{"branch": "main"}"#], "9", "main", &failed()).await;
+    assert_eq!(selected(&ledger, &all), ["orders 2", "search 1*"]);
+    verify(&ledger, &[r#"{"branch": "main"}"#], "8", "main", &failed()).await;
     assert_eq!(selected(&ledger, &all), ["orders 2", "search 1*"]);
     // For another branch it still is; and nobody asks unless told to.
     all.provider_branch = Some("rewrite".to_owned());
