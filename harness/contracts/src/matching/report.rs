@@ -10,8 +10,10 @@ use pact_models::path_exp::DocPath;
 use super::{Rules, rule};
 use crate::mismatch::{Mismatch, Part};
 
-/// How much of a body or value is kept in a mismatch, in bytes.
+/// How much of a body, a value or a sentence is kept in a mismatch, in bytes.
 const KEPT: usize = 4096;
+/// How many mismatches are kept of one comparison.
+const MOST: usize = 500;
 
 /// Collects what differs.
 pub(super) struct Report<'a> {
@@ -66,6 +68,18 @@ impl<'a> Report<'a> {
         }
         self.mismatches.sort();
         self.mismatches.dedup();
+        let more = self.mismatches.len().saturating_sub(MOST);
+        if more > 0 {
+            self.mismatches.truncate(MOST);
+            let part = self.mismatches.last().map_or(Part::Body, |last| last.part);
+            self.mismatches.push(plain(
+                part,
+                String::new(),
+                None,
+                None,
+                format!("{more} more differences follow"),
+            ));
+        }
         self.mismatches
     }
 }
@@ -122,7 +136,16 @@ fn plain(
     actual: Option<String>,
     message: String,
 ) -> Mismatch {
-    Mismatch { part, path, expected, actual, message, rule: None }
+    let (expected, actual) = (expected.map(shortened), actual.map(shortened));
+    Mismatch { part, path, expected, actual, message: shortened(message), rule: None }
+}
+
+/// No more of a text than is worth keeping.
+fn shortened(text: String) -> String {
+    if text.len() <= KEPT {
+        return text;
+    }
+    format!("{}… ({} bytes)", &text[..text.floor_char_boundary(KEPT)], text.len())
 }
 
 /// The values of a parameter: of a missing or an unexpected one, a list of them is told.
@@ -150,18 +173,10 @@ fn applied(rules: &Rules, category: &Category, path: Option<DocPath>) -> Option<
     rule::describe(&rules.select_best_matcher(&tokens))
 }
 
-/// Bytes as text, no more than is worth keeping.
+/// Bytes as text.
 fn text(bytes: &Bytes) -> String {
-    let kept = &bytes[..bytes.len().min(KEPT)];
-    let mut text = match std::str::from_utf8(kept) {
+    match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(error) if error.valid_up_to() + 4 > kept.len() => {
-            String::from_utf8_lossy(&kept[..error.valid_up_to()]).into_owned()
-        }
-        Err(_) => return format!("{} bytes that are not text", bytes.len()),
-    };
-    if bytes.len() > kept.len() {
-        text.push_str(&format!("… ({} bytes)", bytes.len()));
+        Err(_) => format!("{} bytes that are not text", bytes.len()),
     }
-    text
 }

@@ -81,6 +81,25 @@ fn headers_without_a_value_are_no_trouble() {
     assert!(differs(&expected, &actual));
 }
 
+#[test]
+fn what_differs_without_end_is_told_with_an_end() {
+    let list = |value: u32| json!((0..2000).map(|item| item * 2 + value).collect::<Vec<_>>());
+    let body =
+        |value| response(json!({ "body": { "content": list(value), "contentType": "application/json" } }));
+    let mismatches = matching::response(&body(0), &body(1), Specification::V4);
+    assert_eq!(mismatches.len(), 501);
+    assert_eq!(mismatches[500].message, "1500 more differences follow");
+
+    let long = |letter: &str| {
+        response(
+            json!({ "body": { "content": { "a": letter.repeat(100_000) }, "contentType": "application/json" } }),
+        )
+    };
+    let mismatches = matching::response(&long("ä"), &long("ö"), Specification::V4);
+    assert!(mismatches[0].message.len() < 5000 && mismatches[0].message.ends_with(" bytes)"));
+    assert!(mismatches[0].actual.as_ref().unwrap().len() < 5000);
+}
+
 proptest! {
     #[test]
     fn any_bytes_can_be_compared(
