@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pact_models::bodies::OptionalBody;
-use pact_models::generators::Generators;
-use pact_models::matchingrules::{Category, MatchingRules};
 use seaworthy_core::exchange::{Exchange, Response};
 use seaworthy_core::ids::EdgeId;
 
-use super::actual;
 use super::sighting::{self, Event, LeftOuts, Sighting};
 use super::usages::message_type;
+use super::{actual, form};
 use crate::matching;
 use crate::mismatch::{Mismatch, Part};
-use crate::model::{Contents, Contract, HttpRequest, HttpResponse, Interaction, MessageContents};
+use crate::model::{
+    Contents, Contract, HttpRequest, HttpResponse, Interaction, MessageContents, Specification,
+};
 
 /// An interaction with the contract that it stands in.
 #[derive(Clone, Copy)]
@@ -55,8 +54,8 @@ pub(super) enum Held<'c> {
     },
     /// All in line.
     Allowed {
-        /// The interactions that allow both request and response. Empty where what allows the request is not what
-        /// allows the response: another state of the provider, then.
+        /// The interactions that allow both request and response: to the letter, or where none does, by their form.
+        /// Empty where what allows the request is not what allows the response: another state of the provider, then.
         exercised: Vec<Agreed<'c>>,
     },
 }
@@ -72,7 +71,9 @@ struct Http<'c> {
     agreed: Agreed<'c>,
     request: &'c HttpRequest,
     response: &'c HttpResponse,
-    /// Only method and path of the request, with their rules.
+    /// Both with their values as examples.
+    form: (HttpRequest, HttpResponse),
+    /// Only method and path of the request's form, with their rules.
     operation: HttpRequest,
     /// The operation as people write it; examples of several states share it.
     template: String,
@@ -94,10 +95,7 @@ impl<'c> Against<'c> {
                 against.all.push(agreed);
                 match &interaction.contents {
                     Contents::Http { request, response } => {
-                        let (operation, template) =
-                            (operation(request), super::coverage::operation(interaction));
-                        let http = Http { agreed, request, response, operation, template };
-                        against.http.entry(pair).or_default().push(http);
+                        against.http.entry(pair).or_default().push(Http::new(agreed, request, response));
                     }
                     Contents::Message(message) => {
                         let message = Message { agreed, message, kind: message_type(message) };
@@ -132,50 +130,34 @@ impl<'c> Against<'c> {
         let pair = (exchange.edge.consumer.as_str(), exchange.edge.provider.as_str());
         let Some(agreed) = self.http.get(&pair) else { return Held::Unbound };
         let request = actual::request(exchange);
-        let of_operation: Vec<&Http<'c>> = agreed.iter().filter(|http| http.speaks_of(&request)).collect();
-        let asked: Vec<(&Http<'c>, Vec<Mismatch>)> = of_operation
+        let asked: Vec<(&Http<'c>, Asks, Vec<Mismatch>)> = agreed
             .iter()
+            .filter(|http| http.speaks_of(&request))
             .map(|http| {
-                let version = http.agreed.contract.specification;
-                (*http, told(matching::request(http.request, &request, version)))
+                let (asks, mismatches) = http.asks(&request);
+                (http, asks, mismatches)
             })
             .collect();
-        if !asked.iter().any(|(_, mismatches)| mismatches.is_empty()) {
-            return match nearest(asked) {
+        if asked.iter().all(|(_, asks, _)| *asks == Asks::Otherwise) {
+            return match nearest(asked.into_iter().map(|(http, _, mismatches)| (http, mismatches)).collect())
+            {
                 Some((http, mismatches)) => Held::Request { nearest: http.agreed, mismatches },
                 None => Held::Operation,
             };
         }
         let answer = actual::response(response);
         // A state of the provider may have an example of its own: what is agreed for the operation counts.
-        let templates: BTreeSet<&str> = asked.iter().map(|(http, _)| http.template.as_str()).collect();
+        let templates: BTreeSet<&str> = asked.iter().map(|(http, ..)| http.template.as_str()).collect();
         let asks = |http: &Http<'c>| {
-            asked.iter().any(|(other, mismatches)| other.agreed.at == http.agreed.at && mismatches.is_empty())
+            let own = asked.iter().find(|(other, ..)| other.agreed.at == http.agreed.at);
+            own.map_or(Asks::Otherwise, |(_, asks, _)| *asks)
         };
-        let mut answered: Vec<(bool, &Http<'c>, Vec<Mismatch>)> = agreed
+        let answered: Vec<(Asks, &Http<'c>, Vec<Mismatch>)> = agreed
             .iter()
             .filter(|http| templates.contains(http.template.as_str()))
-            .map(|http| {
-                let version = http.agreed.contract.specification;
-                (asks(http), http, told(matching::response(http.response, &answer, version)))
-            })
+            .map(|http| (asks(http), http, http.answers(asks(http), &answer)))
             .collect();
-        if answered.iter().any(|(.., response)| response.is_empty()) {
-            answered.retain(|(asks, _, response)| *asks && response.is_empty());
-            return Held::Allowed {
-                exercised: answered.into_iter().map(|(_, http, _)| http.agreed).collect(),
-            };
-        }
-        let first = answered.iter().find(|(asks, ..)| *asks).map(|(_, http, _)| http.agreed);
-        answered.retain(|(.., response)| !response.iter().any(|mismatch| mismatch.part == Part::Status));
-        // Of those with the status, one that asks the same says best what should have come.
-        let is_asked = answered.iter().any(|(asks, ..)| *asks);
-        answered.retain(|(asks, ..)| *asks || !is_asked);
-        match (nearest(answered.into_iter().map(|(_, http, response)| (http, response)).collect()), first) {
-            (Some((http, mismatches)), _) => Held::Response { nearest: http.agreed, mismatches },
-            (None, Some(asked)) => Held::Status { asked },
-            (None, None) => Held::Operation,
-        }
+        judged(answered)
     }
 
     fn event(&self, event: &Event<'_>) -> Held<'c> {
@@ -213,7 +195,52 @@ impl<'c> Against<'c> {
     }
 }
 
-impl Http<'_> {
+/// What is said of a request that is allowed, by what each interaction of its operation says of the answer.
+fn judged<'c>(mut answered: Vec<(Asks, &Http<'c>, Vec<Mismatch>)>) -> Held<'c> {
+    let asked = answered.iter().find(|(asks, ..)| *asks != Asks::Otherwise).map(|(_, http, _)| http.agreed);
+    if answered.iter().any(|(.., response)| response.is_empty()) {
+        answered.retain(|(asks, _, response)| *asks != Asks::Otherwise && response.is_empty());
+        // What is agreed to the letter says more than what has the same form.
+        let closest = answered.iter().map(|(asks, ..)| *asks).min();
+        answered.retain(|(asks, ..)| Some(*asks) == closest);
+        return Held::Allowed { exercised: answered.into_iter().map(|(_, http, _)| http.agreed).collect() };
+    }
+    answered.retain(|(.., response)| !response.iter().any(|mismatch| mismatch.part == Part::Status));
+    // Of those with the status, one that asks the same says best what should have come.
+    let closest = answered.iter().map(|(asks, ..)| *asks).min();
+    answered.retain(|(asks, ..)| Some(*asks) == closest);
+    match (nearest(answered.into_iter().map(|(_, http, response)| (http, response)).collect()), asked) {
+        (Some((http, mismatches)), _) => Held::Response { nearest: http.agreed, mismatches },
+        (None, Some(asked)) => Held::Status { asked },
+        (None, None) => Held::Operation,
+    }
+}
+
+/// How an interaction asks what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asks {
+    /// By its rules.
+    ToTheLetter,
+    /// With other values of the same types.
+    InForm,
+    /// Not so.
+    Otherwise,
+}
+
+impl<'c> Http<'c> {
+    fn new(agreed: Agreed<'c>, request: &'c HttpRequest, response: &'c HttpResponse) -> Self {
+        let form = (form::of_request(request), form::of_response(response));
+        let operation = form::operation(&form.0);
+        Self {
+            agreed,
+            request,
+            response,
+            form,
+            operation,
+            template: super::coverage::operation(agreed.interaction),
+        }
+    }
+
     fn speaks_of(&self, request: &HttpRequest) -> bool {
         if !self.operation.method.eq_ignore_ascii_case(&request.method) {
             return false;
@@ -226,23 +253,31 @@ impl Http<'_> {
             path: request.path.clone(),
             ..HttpRequest::default()
         };
-        matching::request(&self.operation, &actual, self.agreed.contract.specification).is_empty()
+        matching::request(&self.operation, &actual, self.version()).is_empty()
     }
-}
 
-fn operation(request: &HttpRequest) -> HttpRequest {
-    let mut matching_rules = MatchingRules::default();
-    if let Some(rules) = request.matching_rules.rules_for_category(Category::PATH) {
-        matching_rules.add_rules(Category::PATH, rules);
+    fn version(&self) -> Specification {
+        form::version(self.agreed.contract.specification)
     }
-    HttpRequest {
-        method: request.method.clone(),
-        path: request.path.clone(),
-        query: None,
-        headers: None,
-        body: OptionalBody::Missing,
-        matching_rules,
-        generators: Generators::default(),
+
+    /// How it asks what was asked, and how not even its form does.
+    fn asks(&self, request: &HttpRequest) -> (Asks, Vec<Mismatch>) {
+        let exact = told(matching::request(self.request, request, self.agreed.contract.specification));
+        if exact.is_empty() {
+            return (Asks::ToTheLetter, exact);
+        }
+        let in_form = told(matching::request(&self.form.0, request, self.version()));
+        (if in_form.is_empty() { Asks::InForm } else { Asks::Otherwise }, in_form)
+    }
+
+    /// How the answer differs from what it says. To the letter that is agreed only for what asks to the letter.
+    fn answers(&self, asks: Asks, answer: &HttpResponse) -> Vec<Mismatch> {
+        told(match asks {
+            Asks::ToTheLetter => {
+                matching::response(self.response, answer, self.agreed.contract.specification)
+            }
+            Asks::InForm | Asks::Otherwise => matching::response(&self.form.1, answer, self.version()),
+        })
     }
 }
 

@@ -1,4 +1,7 @@
 //! Which interactions a run exercised: a request came that the interaction allows, and was answered as it says.
+//!
+//! A consumer's test sends one amount, and the consumer any. So where no interaction has the very values of a request,
+//! those exercise it that have its form: the same operation, parameters, fields and types, and such an answer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;

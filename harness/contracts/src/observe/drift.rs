@@ -3,6 +3,10 @@
 //! It is folded: one finding for an edge that no contract binds, one for all operations of an edge that no contract
 //! has, one for each interaction that something differs from. A status that no interaction of its operation has is
 //! told as info: which state the provider was in is not written on the wire.
+//!
+//! Requests drift by their form. Values in a contract's request that no rule loosens are what a test happened to send,
+//! so other values of the same types are no drift; and what is answered to those is held against the contract by its
+//! form, too. What is answered to a request that the contract has to the letter must be what it says to the letter.
 
 use std::collections::{BTreeMap, BTreeSet};
 

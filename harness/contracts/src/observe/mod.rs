@@ -20,6 +20,7 @@ pub mod usages;
 
 mod actual;
 mod against;
+mod form;
 mod kind;
 mod route;
 

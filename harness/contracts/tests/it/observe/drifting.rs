@@ -135,6 +135,45 @@ fn an_answer_that_another_state_gives_is_in_line() {
 }
 
 #[test]
+fn other_values_of_the_same_form_are_no_drift_and_other_forms_are() {
+    let pact = contract(
+        "orders",
+        "payments",
+        json!([{
+            "type": "Synchronous/HTTP", "description": "a capture", "pending": false,
+            "request": {
+                "method": "POST", "path": "/payments/pay-1/capture", "query": {"fast": ["yes"]},
+                "headers": {"X-Tenant": ["north"], "Content-Type": ["application/json"]},
+                "body": {"contentType": "application/json", "encoded": false, "content": {"amount": 10}}
+            },
+            "response": {
+                "status": 200,
+                "body": {"contentType": "application/json", "encoded": false, "content": {"captured": 10}}
+            }
+        }]),
+    );
+    let asked = |path: &str, tenant: &str, sent: &str, received: &str| {
+        let asked = exchange(1, "orders -> payments", &format!("POST {path}"), sent, 200, received);
+        super::world::with_header(asked, "x-tenant", tenant)
+    };
+    let rules = |exchange: Exchange| -> Vec<String> {
+        let findings = drift(std::slice::from_ref(&pact), &[exchange], &[]).findings;
+        findings.into_iter().map(|finding| finding.rule).collect()
+    };
+    let (path, sent) = ("/payments/pay-77/capture?fast=no", r#"{"amount": 7}"#);
+    assert!(rules(asked(path, "south", sent, r#"{"captured": 7}"#)).is_empty());
+    assert_eq!(rules(asked(path, "south", sent, r#"{"captured": "7"}"#)), [drift::RESPONSE]);
+    assert_eq!(rules(asked(path, "south", r#"{"amount": "7"}"#, "{}")), [drift::REQUEST]);
+    assert_eq!(rules(asked("/payments/pay-77/capture?slow=no", "south", sent, "{}")), [drift::REQUEST]);
+    assert_eq!(rules(asked("/payments/pay-77/refund", "south", sent, "{}")), [drift::OPERATION]);
+    // What is asked to the letter is answered to the letter.
+    let letter =
+        |received: &str| asked("/payments/pay-1/capture?fast=yes", "north", r#"{"amount": 10}"#, received);
+    assert!(rules(letter(r#"{"captured": 10}"#)).is_empty());
+    assert_eq!(rules(letter(r#"{"captured": 9}"#)), [drift::RESPONSE]);
+}
+
+#[test]
 fn a_status_that_nobody_mentions_is_only_info() {
     let finding = findings(&[exchange(1, "orders -> payments", "GET /payments/p-5", "", 410, "")]);
     let [finding] = finding.as_slice() else { panic!("{finding:#?}") };
