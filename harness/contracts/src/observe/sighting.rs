@@ -123,9 +123,12 @@ impl<'x> Sighting<'x> {
         }
         if is_cloud_event(exchange) {
             let length =
-                header(&exchange.request.headers, "content-length").and_then(|text| text.parse().ok());
-            let is_whole =
-                exchange.outcome == Outcome::Answered || length == Some(exchange.request.body.bytes);
+                header(&exchange.request.headers, "content-length").and_then(|text| text.parse::<u64>().ok());
+            // A fault may answer a publisher before its body was read: then nobody saw what it published.
+            let is_whole = match length {
+                Some(length) => length == exchange.request.body.bytes,
+                None => exchange.outcome == Outcome::Answered && exchange.reached_provider(),
+            };
             return if is_whole { event(exchange).map(Sighting::Event) } else { Err(LeftOut::Unanswered) };
         }
         if !exchange.faults.is_empty() {

@@ -36,8 +36,19 @@ pub struct Contracts {
 }
 
 impl System {
-    /// The pact files and folders that it names, as they are found from where the tool was started.
+    /// The pact files and folders that it names, relative to where the tool was started if they lie below.
     pub fn pact_sources(&self) -> Vec<PathBuf> {
-        self.contracts.pacts.iter().map(|path| self.folder.join(path)).collect()
+        self.contracts.pacts.iter().map(|path| below_here(self.folder.join(path))).collect()
+    }
+}
+
+/// The path without detours, and without the working folder before it. One that does not exist stays as it is, to be
+/// told so.
+fn below_here(path: PathBuf) -> PathBuf {
+    let Ok(whole) = path.canonicalize() else { return path };
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    match here.ok().and_then(|here| Some(whole.strip_prefix(here).ok()?.to_owned())) {
+        Some(below) if !below.as_os_str().is_empty() => below,
+        _ => whole,
     }
 }

@@ -3,7 +3,7 @@
 use seaworthy_contracts::model::Contract;
 use seaworthy_contracts::observe::events::verify;
 use seaworthy_contracts::outcome::{Outcome, Warning};
-use seaworthy_core::exchange::{Exchange, Outcome as Ended};
+use seaworthy_core::exchange::{Exchange, Outcome as Ended, Protocol};
 use seaworthy_core::ids::ExchangeId;
 use serde_json::json;
 
@@ -161,4 +161,23 @@ fn a_value_that_was_redacted_is_held_against_nobody() {
     let contracts = [created(json!({"ce-type": CREATED}))];
     let data = r#"{"orderId": "[redacted jwt 0a1b2c3d]", "amount": 3}"#;
     assert_eq!(verify(&contracts, "orders", &[published(1, "e-1", data)])[0].outcome, Outcome::Verified);
+}
+
+#[test]
+fn an_event_that_was_refused_before_its_body_was_read_shows_nothing() {
+    let contracts = [created(json!({"ce-type": CREATED, "contentType": "application/json"}))];
+    let mut unread = published(1, "e-1", "");
+    unread.protocol = Protocol::Http1;
+    unread.request.headers.push(("content-length".to_owned(), "31".to_owned()));
+    let mut streamed = published(2, "e-2", "");
+    streamed.protocol = Protocol::Http1;
+    streamed.provider = None;
+    let mut exchanges = vec![unread, streamed];
+    let results = verify(&contracts, "orders", &exchanges);
+    assert!(matches!(results[0].outcome, Outcome::Undecided { .. }), "{results:?}");
+
+    exchanges.push(published(3, "e-3", r#"{"orderId": "o-7", "amount": 3}"#));
+    let results = verify(&contracts, "orders", &exchanges);
+    assert_eq!(results[0].outcome, Outcome::Verified);
+    assert_eq!(seen(&results[0].warnings), (1, 0));
 }
