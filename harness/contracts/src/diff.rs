@@ -261,7 +261,7 @@ impl Facts {
 
     fn generators(&mut self, side: &str, generators: &Generators) {
         for (category, generators) in &generators.categories {
-            let category: String = category.clone().into();
+            let category: String = (*category).into();
             for (path, generator) in generators {
                 let what = format!("{side} generator {category} {path}");
                 let says = generator.to_json().unwrap_or_default();

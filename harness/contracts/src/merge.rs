@@ -174,7 +174,10 @@ fn metadata(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String,
         // Each test carries the descriptors of its own interactions.
         if let ("plugins", Some(plugins)) = (name.as_str(), carried::merged(kept, value)) {
             *kept = plugins;
-        } else if value.to_string() > kept.to_string() {
+            continue;
+        }
+        let (said, known) = (value.to_string(), kept.to_string());
+        if said > known {
             *kept = value.clone();
         }
     }

@@ -321,7 +321,6 @@ macro_rules! declarations {
     ($type:ident) => {
         impl $type<'_> {
             /// What must hold at the provider beforehand. Call it again for more than one.
-            #[must_use]
             pub fn given(self, state: impl Into<String>) -> Self {
                 self.draft
                     .interaction
@@ -331,7 +330,6 @@ macro_rules! declarations {
             }
 
             /// What must hold at the provider beforehand, with parameters: `json!({"id": "o-1"})`.
-            #[must_use]
             pub fn given_with(self, state: impl Into<String>, params: Value) -> Self {
                 match params {
                     Value::Object(params) => {
@@ -347,21 +345,18 @@ macro_rules! declarations {
             }
 
             /// A key that keeps its identity when description or states change (V4).
-            #[must_use]
             pub fn key(self, key: impl Into<String>) -> Self {
                 self.draft.interaction.key = Some(key.into());
                 self
             }
 
             /// It may fail at the provider without failing the provider's verification (V4).
-            #[must_use]
             pub fn pending(self) -> Self {
                 self.draft.interaction.pending = true;
                 self
             }
 
             /// A line that the contract carries for its readers (V4).
-            #[must_use]
             pub fn comment(self, line: impl Into<String>) -> Self {
                 let lines = self
                     .draft

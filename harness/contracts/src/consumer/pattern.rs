@@ -383,36 +383,36 @@ pub fn from_provider_state(expression: &str, example: impl Into<Pattern>) -> Pat
 macro_rules! json_pattern {
     (@fields $into:ident) => {};
     (@fields $into:ident $key:tt : null $(, $($rest:tt)*)?) => {
-        $into.push((($key).to_string(), $crate::json_pattern!(null)));
+        $into.extend([(($key).to_string(), $crate::json_pattern!(null))]);
         $crate::json_pattern!(@fields $into $($($rest)*)?);
     };
     (@fields $into:ident $key:tt : { $($inner:tt)* } $(, $($rest:tt)*)?) => {
-        $into.push((($key).to_string(), $crate::json_pattern!({ $($inner)* })));
+        $into.extend([(($key).to_string(), $crate::json_pattern!({ $($inner)* }))]);
         $crate::json_pattern!(@fields $into $($($rest)*)?);
     };
     (@fields $into:ident $key:tt : [ $($inner:tt)* ] $(, $($rest:tt)*)?) => {
-        $into.push((($key).to_string(), $crate::json_pattern!([ $($inner)* ])));
+        $into.extend([(($key).to_string(), $crate::json_pattern!([ $($inner)* ]))]);
         $crate::json_pattern!(@fields $into $($($rest)*)?);
     };
     (@fields $into:ident $key:tt : $value:expr $(, $($rest:tt)*)?) => {
-        $into.push((($key).to_string(), $crate::consumer::pattern::Pattern::from($value)));
+        $into.extend([(($key).to_string(), $crate::consumer::pattern::Pattern::from($value))]);
         $crate::json_pattern!(@fields $into $($($rest)*)?);
     };
     (@items $into:ident) => {};
     (@items $into:ident null $(, $($rest:tt)*)?) => {
-        $into.push($crate::json_pattern!(null));
+        $into.extend([$crate::json_pattern!(null)]);
         $crate::json_pattern!(@items $into $($($rest)*)?);
     };
     (@items $into:ident { $($inner:tt)* } $(, $($rest:tt)*)?) => {
-        $into.push($crate::json_pattern!({ $($inner)* }));
+        $into.extend([$crate::json_pattern!({ $($inner)* })]);
         $crate::json_pattern!(@items $into $($($rest)*)?);
     };
     (@items $into:ident [ $($inner:tt)* ] $(, $($rest:tt)*)?) => {
-        $into.push($crate::json_pattern!([ $($inner)* ]));
+        $into.extend([$crate::json_pattern!([ $($inner)* ])]);
         $crate::json_pattern!(@items $into $($($rest)*)?);
     };
     (@items $into:ident $value:expr $(, $($rest:tt)*)?) => {
-        $into.push($crate::consumer::pattern::Pattern::from($value));
+        $into.extend([$crate::consumer::pattern::Pattern::from($value)]);
         $crate::json_pattern!(@items $into $($($rest)*)?);
     };
     (null) => {

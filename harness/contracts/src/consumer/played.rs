@@ -91,7 +91,7 @@ impl Played {
     }
 
     /// The interaction that answers this request, which is noted as used; or why there is none.
-    pub(super) fn choose(&self, actual: &HttpRequest) -> Result<&Interaction, Unmatched> {
+    pub(super) fn choose(&self, actual: &HttpRequest) -> Result<&Interaction, Box<Unmatched>> {
         let mut nearest: Option<((usize, usize), Nearest)> = None;
         let mut fitting = Vec::new();
         for (index, interaction) in self.contract.interactions.iter().enumerate() {
@@ -121,7 +121,7 @@ impl Played {
         if state.unmatched.len() < KEPT {
             state.unmatched.push(unmatched.clone());
         }
-        Err(unmatched)
+        Err(Box::new(unmatched))
     }
 
     /// The requests that fitted none, as far as they are kept.

@@ -106,10 +106,10 @@ pub(super) fn redacted(mut mismatch: Mismatch) -> Mismatch {
         mismatch.actual = mismatch.actual.as_deref().map(secret::masked);
         return mismatch;
     }
-    let redacted = |text: &str| secret::redact(text).0.into_owned();
-    mismatch.message = redacted(&mismatch.message);
-    mismatch.expected = mismatch.expected.as_deref().map(redacted);
-    mismatch.actual = mismatch.actual.as_deref().map(redacted);
+    let Mismatch { message, expected, actual, .. } = &mut mismatch;
+    for text in expected.iter_mut().chain(actual).chain([message]) {
+        *text = secret::redact(text).0.into_owned();
+    }
     mismatch
 }
 
