@@ -23,8 +23,12 @@ static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
         "contracts": [
             "contract.mismatch", "contract.state-failed", "contract.request-failed", "contract.too-slow",
             "contract.teardown-failed", "contract.interference", "contract.state-not-set-up", "contract.undecided",
-            "contract.not-verified",
+            "contract.not-verified", "contract.not-run",
         ],
+        "contract-diff": [
+            "contract.diff.added", "contract.diff.removed", "contract.diff.changed", "contract.diff.specification",
+        ],
+        "match": ["match.wrong"],
         "contract-record": ["contract.recorded", "contract.recorded.nothing"],
         "contract-drift": [
             "contract.drift.no-contract", "contract.drift.operation", "contract.drift.request",

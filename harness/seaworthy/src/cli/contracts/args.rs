@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args as ClapArgs, Subcommand, ValueEnum};
 use seaworthy_contracts::ledger::Timestamp;
 use seaworthy_contracts::model::Specification;
 
+use super::pacts::{DiffArgs, MergeArgs};
 use crate::cli::args::parse_duration;
 
 /// The commands on contracts.
@@ -16,6 +17,10 @@ pub(in crate::cli) enum ContractsCommand {
     Verify(Box<VerifyArgs>),
     /// Run one case file of the Pact specification: `{match, comment, expected, actual}`.
     Match(MatchArgs),
+    /// What changed from one pact to another.
+    Diff(DiffArgs),
+    /// Make one pact of several between the same consumer and provider.
+    Merge(MergeArgs),
 }
 
 #[derive(Debug, ClapArgs)]

@@ -3,6 +3,7 @@
 mod args;
 mod case;
 mod last;
+mod pacts;
 mod verify;
 
 use std::process::ExitCode;
@@ -17,5 +18,7 @@ pub(super) async fn run(command: &ContractsCommand, common: &Common) -> Result<E
     match command {
         ContractsCommand::Verify(args) => verify::verify(args, common).await,
         ContractsCommand::Match(args) => case::run(args, common),
+        ContractsCommand::Diff(args) => pacts::diff(args, common),
+        ContractsCommand::Merge(args) => pacts::merge(args),
     }
 }
