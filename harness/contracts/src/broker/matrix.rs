@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Broker, BrokerError, hal};
 use crate::gate::{Answer, Outcome, Picture, Question};
+use crate::ledger::Timestamp;
 
 /// How many questions are asked at once.
 const AT_ONCE: usize = 8;
@@ -129,7 +130,7 @@ fn add_rows(matrix: &Value, picture: &mut Picture) {
         let when = result.and_then(|result| result.get("verifiedAt")?.as_str()).unwrap_or_default();
         let outcome = Outcome {
             success,
-            when: when.parse::<crate::ledger::Timestamp>().map_or(when.to_owned(), |time| time.short()),
+            when: when.parse::<Timestamp>().map_or(when.to_owned(), Timestamp::short),
             build_url: None,
         };
         let pair =

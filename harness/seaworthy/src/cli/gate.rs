@@ -96,7 +96,7 @@ fn parse_version(text: &str) -> Result<(String, String), String> {
 }
 
 impl LedgerArgs {
-    /// Opens it, and says how it is named in hints (nothing, where it goes without saying).
+    /// Opens it, and says how it is named in hints.
     pub(super) fn open(&self) -> Result<(Ledger, String), Failure> {
         if let Some(place) = self.ledger.as_deref().filter(|place| !place.is_empty()) {
             let ledger = Ledger::open(place, &Access::from_env())?;
@@ -117,7 +117,8 @@ impl LedgerArgs {
         };
         // Relative where it lies below, so that places in it read well.
         let place = found.strip_prefix(&here).map(PathBuf::from).unwrap_or(found);
-        Ok((Ledger::Folder(ledger::Folder::new(place)), String::new()))
+        let name = place.display().to_string();
+        Ok((Ledger::Folder(ledger::Folder::new(place)), name))
     }
 }
 

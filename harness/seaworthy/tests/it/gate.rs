@@ -1,5 +1,6 @@
 //! The deploy gate as a pipeline calls it: exit codes, formats, what is written, what is refused.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -89,6 +90,52 @@ fn the_answer_is_the_exit_code() {
     let below = folder.path().join("services/orders");
     std::fs::create_dir_all(&below).unwrap();
     assert_eq!(run(&below, ASK).0, 0);
+}
+
+/// A provider that answers everything with this status, as long as the test runs.
+fn provider(status: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut line = String::new();
+            while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
+                line.clear();
+            }
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            // A client that hung up has what it wanted.
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn what_is_published_is_verified_from_the_ledger_and_then_may_go() {
+    let folder = scene();
+    let verify = |version: &str, url: &str, more: &str| {
+        let arguments = format!(
+            "contracts verify --provider payments --url {url} --ledger contracts/ledger --publish --provider-version {version}{more}"
+        );
+        let (code, stdout, stderr) = run(folder.path(), &arguments);
+        (code, format!("{stdout}{stderr}"))
+    };
+    let (good, bad) = (provider("200 OK"), provider("404 Not Found"));
+    let (code, said) = verify("1", &good, " --branch main");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("published: payments 1 for orders 5: verified"), "{said}");
+    assert_eq!(run(folder.path(), ASK).0, 0);
+    let (code, said) = verify("2", &bad, " --branch main --pending");
+    assert_eq!(code, 1, "it was kept once: {said}");
+    // A branch that never kept it may fail, and still may not go.
+    let (code, said) = verify("3", &bad, " --branch rewrite --pending");
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("published: payments 3 for orders 5: failed"), "{said}");
+    run(folder.path(), "record-deployment --service orders --version 5 --env production");
+    let (code, stdout, _) = run(folder.path(), "can-i-deploy --service payments=3 --to production");
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.contains("the newest version of payments that keeps orders 5 is 1"), "{stdout}");
 }
 
 #[test]

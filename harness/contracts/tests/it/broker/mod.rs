@@ -3,6 +3,8 @@
 
 mod stand_in;
 
+use std::collections::BTreeMap;
+
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::gate::{Answer, Order, Picture, Question, can_i_deploy, order};
 use seaworthy_contracts::ledger::{
@@ -219,7 +221,7 @@ async fn deployments_and_releases_end() {
     ledger.record(&record(Recording::Undeployment, "orders", "5", 1)).await.unwrap();
     let facts = broker.ledger.facts().unwrap();
     let there = &facts.environments["production"];
-    assert!(there.deployed.is_empty() && there.released.values().all(|versions| versions.is_empty()));
+    assert!(there.deployed.is_empty() && there.released.values().all(BTreeMap::is_empty));
     let error = ledger.record(&record(Recording::Deployment, "orders", "9", 1)).await.unwrap_err();
     assert!(error.to_string().contains("publish its pacts"), "{error}");
     let mut elsewhere = record(Recording::Deployment, "orders", "5", 1);
