@@ -8,6 +8,7 @@ use seaworthy_contracts::document::ReadError;
 use seaworthy_contracts::grpc::CallerError;
 use seaworthy_contracts::ledger::LedgerError;
 use seaworthy_contracts::verify::VerifyError;
+use seaworthy_contracts::write::WriteError;
 use seaworthy_core::finding::Location;
 
 use super::args::{Common, Format};
@@ -97,6 +98,12 @@ impl From<LaunchError> for Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         Self::placed(error.to_string(), Some(error.location()), &error.hint())
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Self::placed(error.to_string(), error.location(), "")
     }
 }
 

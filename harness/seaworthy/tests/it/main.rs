@@ -11,5 +11,6 @@ mod dropped;
 mod finished;
 mod gate;
 mod joined;
+mod observed;
 mod orders;
 mod support;

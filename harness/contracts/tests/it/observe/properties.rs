@@ -104,7 +104,7 @@ fn texts(exchanges: &[Exchange]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     /// The oracle of recording: what a pact was made from is what it allows, also after it was written and read.
     #[test]

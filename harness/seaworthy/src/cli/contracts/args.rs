@@ -7,7 +7,10 @@ use clap::{ArgGroup, Args as ClapArgs, Subcommand, ValueEnum};
 use seaworthy_contracts::ledger::Timestamp;
 use seaworthy_contracts::model::Specification;
 
+use super::coverage::CoverageArgs;
+use super::drift::DriftArgs;
 use super::pacts::{DiffArgs, MergeArgs};
+use super::record::RecordArgs;
 use crate::cli::args::parse_duration;
 
 /// The commands on contracts.
@@ -21,6 +24,12 @@ pub(in crate::cli) enum ContractsCommand {
     Diff(DiffArgs),
     /// Make one pact of several between the same consumer and provider.
     Merge(MergeArgs),
+    /// Write pacts from what a run has seen between services.
+    Record(RecordArgs),
+    /// What a run has seen that no contract covers.
+    Drift(DriftArgs),
+    /// Which interactions of contracts a run has exercised.
+    Coverage(CoverageArgs),
 }
 
 #[derive(Debug, ClapArgs)]

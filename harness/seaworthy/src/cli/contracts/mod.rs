@@ -2,7 +2,11 @@
 
 mod args;
 mod case;
+mod coverage;
+mod drift;
 mod last;
+mod record;
+mod seen;
 mod pacts;
 mod verify;
 
@@ -18,6 +22,9 @@ pub(super) async fn run(command: &ContractsCommand, common: &Common) -> Result<E
     match command {
         ContractsCommand::Verify(args) => verify::verify(args, common).await,
         ContractsCommand::Match(args) => case::run(args, common),
+        ContractsCommand::Record(args) => record::run(args, common),
+        ContractsCommand::Drift(args) => drift::run(args, common),
+        ContractsCommand::Coverage(args) => coverage::run(args, common),
         ContractsCommand::Diff(args) => pacts::diff(args, common),
         ContractsCommand::Merge(args) => pacts::merge(args),
     }
