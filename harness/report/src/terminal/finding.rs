@@ -23,6 +23,13 @@ pub(super) fn place(finding: &Finding) -> String {
     }
 }
 
+/// Evidence of this kind is a line for the shell that asks again.
+const REQUEST: &str = "request";
+/// Evidence of this kind says what was agreed and what came.
+const DIFFERENCE: &str = "difference";
+/// So many characters of one are shown.
+const MOST_OF_A_DIFFERENCE: usize = 500;
+
 impl Page<'_> {
     pub(super) fn finding(&mut self, group: &Group<'_>, sign: &str, ink: Ink, hint: &str) {
         let finding = group.first;
@@ -36,6 +43,9 @@ impl Page<'_> {
         self.evidence(finding);
         self.tree(finding);
         self.others(group);
+        for request in finding.evidence.iter().filter(|evidence| evidence.kind == REQUEST) {
+            self.command("request", &request.text);
+        }
         if let Some(witness) = &finding.witness {
             self.labelled("witness", witness);
         }
@@ -53,7 +63,8 @@ impl Page<'_> {
             self.labelled(hint, &finding.hint);
         }
         self.labelled("explain", &format!("seaworthy explain {}", shell_word(&finding.rule)));
-        if sign != "!" {
+        // There is nothing to replay where no system was run.
+        if sign != "!" && self.report.summary.is_of_a_run() {
             self.replay(finding);
         }
     }
@@ -76,7 +87,7 @@ impl Page<'_> {
         let told: Vec<&EvidenceRef> = finding
             .evidence
             .iter()
-            .filter(|evidence| evidence.kind != "trace" && !evidence.text.is_empty())
+            .filter(|evidence| !["trace", REQUEST].contains(&&*evidence.kind) && !evidence.text.is_empty())
             .collect();
         if told.is_empty() {
             return;
@@ -88,11 +99,17 @@ impl Page<'_> {
         // Exchanges are called by their number, which other tools' output has too; ids of spans say nothing.
         let name = |evidence: &EvidenceRef| match evidence.kind.as_str() {
             "exchange" => cut(&evidence.id, 10),
-            kind => cut(kind, 10),
+            kind => cut(kind, 12),
         };
         let names: Vec<String> = told.iter().take(most).map(|evidence| name(evidence)).collect();
         let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         for (name, evidence) in names.iter().zip(&told) {
+            // Of a difference each word counts.
+            if evidence.kind == DIFFERENCE {
+                let text = cut(&evidence.text, MOST_OF_A_DIFFERENCE);
+                self.wrapped(&format!("    {name:<width$}  "), width + 6, &text);
+                continue;
+            }
             let line = cut(&format!("{name:<width$}  {}", evidence.text), self.style.columns() - 4);
             self.line(format!("    {line}"));
         }
