@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::document;
+use seaworthy_contracts::gate::clean;
 use seaworthy_contracts::grpc::Caller;
 use seaworthy_contracts::ledger::{Ledger, PactToVerify, ProviderVersion, Selection, Selector, Timestamp};
 use seaworthy_contracts::model::Contract;
@@ -123,6 +124,13 @@ impl Source {
             wip_since: args.wip_since,
         };
         let pacts = ledger.pacts_for_verification(&selection).await?;
+        // Why each is verified, and what its failing would mean; a broker has notices of its own.
+        for line in pacts.iter().flat_map(|pact| {
+            let version = pact.contract.consumer_version.as_deref().unwrap_or_default();
+            pact.notices.iter().map(move |notice| format!("{} {version}: {notice}", pact.contract.consumer))
+        }) {
+            let _ = writeln!(std::io::stderr(), "{}", clean(&line));
+        }
         let contracts = pacts.iter().map(PactToVerify::marked).collect();
         Ok(Self { contracts, ledger: Some((ledger, pacts)) })
     }
@@ -139,7 +147,7 @@ impl Source {
         };
         for line in ledger.publish_results(pacts, &verification.results, &provider, Timestamp::now()).await? {
             // What was published is no part of the verdict.
-            let _ = writeln!(std::io::stderr(), "{line}");
+            let _ = writeln!(std::io::stderr(), "{}", clean(&line));
         }
         Ok(())
     }
