@@ -1,5 +1,7 @@
 //! The deploy gate as a pipeline calls it: exit codes, formats, what is written, what is refused.
 
+#![allow(clippy::unwrap_used, reason = "these helpers are part of the tests below")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Command;
