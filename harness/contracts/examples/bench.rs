@@ -60,7 +60,10 @@ fn write(interactions: u64, file: &Path) -> Result<(), Failure> {
     });
     // One by one: the largest contract would take gigabytes as a value.
     let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
-    write!(out, "{{\"consumer\":{{\"name\":\"shop\"}},\"provider\":{{\"name\":\"payments\"}},\"interactions\":[")?;
+    write!(
+        out,
+        "{{\"consumer\":{{\"name\":\"shop\"}},\"provider\":{{\"name\":\"payments\"}},\"interactions\":["
+    )?;
     for number in 0..interactions {
         let interaction = json!({
             "description": format!("a request for payment {number}"),
@@ -105,8 +108,7 @@ async fn measure(file: &Path, url: &str) -> Result<(), Failure> {
     let clock = Instant::now();
     let contracts = document::collect(&[PathBuf::from(file)])?;
     let (read, parsed) = (clock.elapsed(), peak_memory());
-    let provider =
-        Provider { name: "payments".to_owned(), url: url.to_owned(), message_url: None };
+    let provider = Provider { name: "payments".to_owned(), url: url.to_owned(), message_url: None };
     let verification = verify(&contracts, &provider, &Options::default(), &|_| {}).await?;
     let counts = verification.counts();
     let mut out = std::io::stdout();

@@ -14,3 +14,4 @@ mod joined;
 mod observed;
 mod orders;
 mod support;
+mod verified;

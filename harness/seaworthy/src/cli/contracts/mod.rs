@@ -5,9 +5,9 @@ mod case;
 mod coverage;
 mod drift;
 mod last;
+mod pacts;
 mod record;
 mod seen;
-mod pacts;
 mod verify;
 
 use std::process::ExitCode;
