@@ -153,6 +153,18 @@ fn a_refusal_for_now_or_for_another_body_is_not_another_answer() {
     assert_passes("idempotency", &world.finish());
 }
 
+#[test]
+fn what_the_harness_itself_asks_twice_proves_nothing() {
+    let mut world = paid_twice([(201, "p-1"), (201, "p-1")], ["k", "k"], ["10", "10"]);
+    let step = world.step();
+    for id in ["p-2", "p-3"] {
+        // Between the two a provider state has made the service forget.
+        let call = world.open(&step, request("probe -> payments", "POST /payments").key("j").body("10"));
+        world.answer_with(&call, 201, id);
+    }
+    assert_passes("idempotency", &world.finish());
+}
+
 /// An event delivered twice, for each of which mail sends these keys (or no mail at all).
 fn told_twice(mails: [Option<Option<&str>>; 2]) -> World {
     let mut world = World::plain();

@@ -1,7 +1,6 @@
 //! A small world in which evidence is written by hand: calls with the spans, logs and metrics that a healthy system
-//! leaves, each of which a test can then spoil.
-//!
-//! Time is the world's own and moves only when told to, so that nothing here depends on a clock.
+//! leaves, each of which a test can then spoil. Time is the world's own and moves only when told to, so that nothing here
+//! depends on a clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
