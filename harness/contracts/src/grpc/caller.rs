@@ -1,6 +1,5 @@
 //! Plays the gRPC interactions of contracts against a running provider.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -25,8 +24,8 @@ use crate::verify::{self, Called, SynchronousCaller};
 pub struct Caller {
     base: Url,
     client: reqwest::Client,
-    /// By the contract's source.
-    pools: BTreeMap<String, Pools>,
+    /// With the contract's source.
+    pools: Vec<(String, Pools)>,
 }
 
 /// Why a provider's gRPC interactions cannot be played at all.
@@ -106,14 +105,14 @@ impl Caller {
             builder = found.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
         }
         let client = builder.build().map_err(CallerError::Client)?;
-        let mut pools = BTreeMap::new();
+        let mut pools = Vec::with_capacity(contracts.len());
         for contract in contracts {
             let of_contract = descriptors(contract)?;
             for interaction in &contract.interactions {
                 of_contract.call(interaction)?;
                 of_contract.message(interaction)?;
             }
-            pools.insert(contract.source.clone(), of_contract);
+            pools.push((contract.source.clone(), of_contract));
         }
         Ok(Caller { base, client, pools })
     }
@@ -141,8 +140,8 @@ impl Caller {
         };
         let added = carried.headers.iter().filter(|(name, _)| !outgoing.states(name));
         let shown: Vec<(String, String)> = outgoing.metadata.iter().chain(added).cloned().collect();
-        let target = self.base.authority();
-        let request = Some(grpcurl::line(target, &call.path(), &outgoing.json, &shown));
+        let target = grpcurl::Target::at(&self.base);
+        let request = Some(grpcurl::line(&target, &call.path(), &outgoing.json, &shown));
         let limits = Limits { timeout: carried.timeout, body: carried.body_limit };
         match wire::send(&self.client, &self.base, &call, &outgoing, carried.headers, limits).await {
             Err(message) => Played { outcome: Outcome::RequestFailed { message }, latency: None, request },
@@ -166,9 +165,11 @@ impl Caller {
     }
 
     fn pools_of(&self, interaction: &Interaction) -> Option<&Pools> {
-        let own = self.pools.get(&interaction.location.file).filter(|pools| pools.have(interaction));
+        let mut having = self.pools.iter().filter(|(_, pools)| pools.have(interaction));
+        let first = having.next()?;
         // An interaction that stands in several contracts is the same in each, so any that has its descriptors serves.
-        own.or_else(|| self.pools.values().find(|pools| pools.have(interaction)))
+        let own = |(source, _): &&(String, Pools)| *source == interaction.location.file;
+        Some(&std::iter::once(first).chain(having).find(own).unwrap_or(first).1)
     }
 }
 

@@ -209,7 +209,7 @@ impl Played {
             (Some(declared), Some(message)) => declared.call.request_text(message),
             (_, message) => format!("{} bytes", message.map_or(0, Bytes::len)),
         };
-        super::super::grpcurl::line("$PROVIDER", path, &message, metadata)
+        super::super::grpcurl::line(&super::super::grpcurl::Target::any(), path, &message, metadata)
     }
 
     fn report(&self) -> Option<Report> {

@@ -1,5 +1,7 @@
 //! A consumer's test: what it declares is served over real HTTP/2 and written as other Pact tools write it.
 
+use bytes::Bytes;
+use prost::Message;
 use seaworthy_contracts::consumer::pattern::{each_like, integer, like, regex};
 use seaworthy_contracts::consumer::{ConsumerError, Pact};
 use seaworthy_contracts::grpc::consumer::{Descriptors, MockGrpc};
@@ -7,6 +9,7 @@ use seaworthy_contracts::model::Contract;
 use seaworthy_contracts::outcome::Outcome;
 use seaworthy_contracts::write::Mode;
 use seaworthy_contracts::{document, json_pattern};
+use tokio_stream::StreamExt;
 
 use super::provider::play;
 use super::{RESERVE, WATCH, shop};
@@ -62,6 +65,40 @@ async fn a_mock_keeps_the_contract_that_it_writes() {
         assert_eq!(outcome, Outcome::Verified);
     }
     server.finish(folder.path()).unwrap();
+}
+
+/// A client that is none of ours: tonic's.
+#[tokio::test]
+async fn a_client_of_another_library_gets_what_is_declared() {
+    let server = reservations(&shop()).serve_grpc().await.unwrap();
+    let channel = tonic::transport::Endpoint::from_shared(server.url()).unwrap().connect().await.unwrap();
+    let call = async |path: &'static str, message: Vec<u8>, tenant: &'static str| {
+        let mut client = tonic::client::Grpc::new(channel.clone());
+        client.ready().await.unwrap();
+        let mut request = tonic::Request::new(Bytes::from(message));
+        request.metadata_mut().insert("x-tenant", tenant.parse().unwrap());
+        let path = http::uri::PathAndQuery::from_static(path);
+        let answer = client.server_streaming(request, path, super::provider::Raw).await?;
+        answer.into_inner().collect::<Result<Vec<Bytes>, tonic::Status>>().await
+    };
+    let reserve = |json| super::comparing::message("ReserveRequest", json).encode_to_vec();
+    let order = reserve(serde_json::json!({ "order_id": "o", "lines": [{ "sku": "cup", "quantity": 7 }] }));
+    let got = call("/test.shop.v1.Shop/Reserve", order, "t-2").await.unwrap();
+    let held = serde_json::json!({ "reservation_id": "res_1", "status": "STATUS_HELD" });
+    assert_eq!(got, [super::comparing::reservation(held)]);
+
+    let unicorn = serde_json::json!({ "order_id": "ord_2", "lines": [{ "sku": "unicorn", "quantity": 1 }] });
+    let status = call("/test.shop.v1.Shop/Reserve", reserve(unicorn), "t-2").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (tonic::Code::NotFound, "no such SKU: unicorn"));
+
+    let watched = reserve(serde_json::json!({ "order_id": "ord_3" }));
+    assert_eq!(call("/test.shop.v1.Shop/Watch", watched, "t-2").await.unwrap().len(), 2);
+    assert_eq!(server.report(), None);
+
+    let status = call("/test.shop.v1.Shop/Buy", Vec::new(), "t-2").await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Internal);
+    assert!(status.message().contains("/test.shop.v1.Shop/Buy was called"), "{}", status.message());
+    assert!(server.finish(tempfile::tempdir().unwrap().path()).is_err());
 }
 
 #[tokio::test]

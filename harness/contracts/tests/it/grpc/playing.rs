@@ -279,7 +279,7 @@ async fn a_verification_plays_calls_under_a_trace_of_their_own() {
     let seen = seen.lock().unwrap();
     assert!(seen.iter().any(|header| header.contains(&failed.trace.unwrap().to_string())));
     assert!(seen.contains(failed.correlation_id.as_ref().unwrap()));
-    assert!(failed.request.as_ref().unwrap().starts_with("grpcurl -plaintext "));
+    assert!(failed.request.as_ref().unwrap().starts_with("grpcurl "));
 }
 
 /// A provider's message in protobuf, asked for at its message endpoint.

@@ -10,12 +10,14 @@ use prost_reflect::{
     DynamicMessage, EnumValueDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage,
     Value,
 };
+use seaworthy_contracts::grpc::consumer::Descriptors;
 use seaworthy_contracts::grpc::{Answer, Call, Status};
 use seaworthy_contracts::mismatch::Mismatch;
 use seaworthy_contracts::model::Contents;
 use serde_json::json;
 
 use super::comparing::{answering, message};
+use super::{PROTO, file_descriptor_set};
 
 /// Any value of a field's kind.
 fn of_kind(kind: Kind, depth: u32) -> BoxedStrategy<Value> {
@@ -173,6 +175,19 @@ proptest! {
         let told: Vec<String> =
             compared(&message, other.encode_to_vec()).into_iter().map(|mismatch| mismatch.path).collect();
         prop_assert_eq!(told, vec![at]);
+    }
+
+    #[test]
+    fn no_descriptors_make_it_panic(at in any::<proptest::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let mut bytes = file_descriptor_set(PROTO);
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] = byte;
+        }
+        // Right or wrong, it comes to an end.
+        let _ = Descriptors::new(&bytes);
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl ServerStreamingService<Bytes> for Method {
 
 /// Messages as bytes, so that no code of theirs is needed.
 #[derive(Clone, Copy)]
-struct Raw;
+pub(crate) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;
