@@ -22,6 +22,7 @@ use super::super::answer::Answer;
 use super::super::call::Call;
 use super::super::descriptors::descriptors;
 use super::super::frame::{Frames, framed};
+use super::super::grpcurl::{self, Target};
 use super::super::status::encode_message;
 use super::super::wire::metadata_of;
 use crate::consumer::{ConsumerError, Nearest, Pact, Report, Unmatched, Unused};
@@ -209,7 +210,7 @@ impl Played {
             (Some(declared), Some(message)) => declared.call.request_text(message),
             (_, message) => format!("{} bytes", message.map_or(0, Bytes::len)),
         };
-        super::super::grpcurl::line(&super::super::grpcurl::Target::any(), path, &message, metadata)
+        grpcurl::line(&Target::any(), path, &message, metadata)
     }
 
     fn report(&self) -> Option<Report> {
