@@ -128,6 +128,22 @@ pub fn merge_all<'a>(
     })
 }
 
+/// One contract for each consumer and provider, in the order of their names: what `contracts merge` makes of a
+/// folder.
+///
+/// # Errors
+///
+/// [`Conflict::Interactions`] for the first two that contradict each other.
+pub fn merge_by_parties<'a>(
+    contracts: impl IntoIterator<Item = &'a Contract>,
+) -> Result<Vec<Contract>, Conflict> {
+    let mut groups: BTreeMap<(&String, &String), Vec<&Contract>> = BTreeMap::new();
+    for contract in contracts {
+        groups.entry((&contract.consumer, &contract.provider)).or_default().push(contract);
+    }
+    groups.into_values().filter_map(|group| merge_all(group).transpose()).collect()
+}
+
 fn join(
     one: &Contract,
     other: &Contract,

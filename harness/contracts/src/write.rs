@@ -311,3 +311,33 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     }
     written.map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Mode, WriteError};
+
+    #[test]
+    fn the_environment_says_what_is_done_and_nothing_means_that_nothing_is_written() {
+        for (update, pacts, expected) in [
+            ("", "", Mode::Check),
+            ("0", "check", Mode::Check),
+            ("false", "", Mode::Check),
+            ("", "write", Mode::Merge),
+            ("1", "", Mode::Update),
+            ("true", "check", Mode::Update),
+        ] {
+            assert_eq!(Mode::from_values(update, pacts).unwrap(), expected, "{update:?} {pacts:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_means_nothing_is_an_error_that_names_the_variable() {
+        for (update, pacts, said) in [
+            ("yes", "", "UPDATE_PACTS=yes; use 1 or 0"),
+            ("", "wirte", "SEAWORTHY_PACTS=wirte; use check or write"),
+        ] {
+            let error = Mode::from_values(update, pacts).unwrap_err();
+            assert!(matches!(error, WriteError::Mode { .. }) && error.to_string().ends_with(said), "{error}");
+        }
+    }
+}

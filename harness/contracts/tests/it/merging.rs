@@ -108,6 +108,17 @@ fn contracts_between_others_are_not_merged() {
 }
 
 #[test]
+fn contracts_of_a_folder_become_one_for_each_consumer_and_provider() {
+    let shipping = Contract { provider: "shipping".into(), ..contract(&[(1, 1)]) };
+    let (one, other) = (contract(&[(1, 1)]), contract(&[(2, 1)]));
+    let merged = merge::merge_by_parties([&shipping, &one, &other, &shipping]).unwrap();
+    let counts: Vec<(&str, usize)> =
+        merged.iter().map(|merged| (merged.provider.as_str(), merged.interactions.len())).collect();
+    assert_eq!(counts, [("payments", 2), ("shipping", 1)]);
+    assert!(merge::merge_by_parties([&one, &contract(&[(1, 0)])]).is_err());
+}
+
+#[test]
 fn the_newer_specification_holds_for_what_is_merged() {
     let older = Contract { specification: Specification::V3, ..contract(&[(1, 1)]) };
     let merged = merge::merge(&older, &contract(&[(2, 1)])).unwrap();

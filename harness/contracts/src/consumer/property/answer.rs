@@ -1,6 +1,6 @@
 //! Responses and messages that a contract allows, as strategies.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use pact_models::HttpStatus;
 use pact_models::bodies::OptionalBody;
@@ -48,10 +48,11 @@ pub(super) fn messages(
     };
     let rules = &agreed.matching_rules;
     let contents = bodies(&agreed.contents, agreed.message_content_type(), rules, specification, cases);
-    let names: Vec<String> = agreed.metadata.keys().cloned().collect();
-    let values: Vec<_> = agreed
-        .metadata
-        .iter()
+    // In order: the same seed must draw for the same name in each run.
+    let metadata: BTreeMap<&String, &Value> = agreed.metadata.iter().collect();
+    let names: Vec<String> = metadata.keys().copied().cloned().collect();
+    let values: Vec<_> = metadata
+        .into_iter()
         .map(|(name, value)| match rules_of(rules, &Category::METADATA, name) {
             // What says how the contents are to be read cannot change without them.
             Some(own) if !is_content_type(name) => {
@@ -109,7 +110,9 @@ fn headers(agreed: &HttpResponse, specification: Specification, cases: &Cases) -
     let agreed_headers = agreed.headers.clone();
     let mut names = Vec::new();
     let mut values = Vec::new();
-    for (name, agreed_values) in agreed_headers.iter().flatten() {
+    // In order: the same seed must draw for the same header in each run.
+    let ordered: BTreeMap<&String, &Vec<String>> = agreed_headers.iter().flatten().collect();
+    for (name, agreed_values) in ordered {
         let own = rules_of(&agreed.matching_rules, &Category::HEADER, name);
         let example = Value::from(agreed_values.first().cloned().unwrap_or_default());
         let strategy = match own {
