@@ -37,7 +37,7 @@ fn text(contract: &Contract) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn merging_is_what_a_map_would_do_and_the_order_makes_no_difference(

@@ -93,7 +93,7 @@ fn patterns() -> impl Strategy<Value = Pattern> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_generated_response_is_allowed_by_the_contract_that_it_is_generated_from(pattern in patterns()) {
