@@ -140,7 +140,7 @@ impl<'a> Engine<'a> {
         let job = &self.jobs[item];
         let interaction = &job.interaction;
         InteractionResult {
-            consumers: job.consumers.iter().map(|consumer| consumer.to_string()).collect(),
+            consumers: job.consumers.iter().map(ToString::to_string).collect(),
             provider: self.provider.to_owned(),
             description: interaction.description.clone(),
             states: interaction.states.iter().map(|state| state.name.clone()).collect(),

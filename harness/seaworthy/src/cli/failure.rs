@@ -21,7 +21,7 @@ use crate::launch::LaunchError;
 /// A diagnostic for people, and what of it goes into a JSON document.
 pub(super) struct Failure {
     message: String,
-    location: Option<Location>,
+    location: Option<Box<Location>>,
     /// What else people are told: the place, what to do.
     note: String,
     diagnostic: Option<Box<dyn Diagnostic + Send + Sync>>,
@@ -47,14 +47,14 @@ impl Failure {
         if !hint.is_empty() {
             note += &format!("\n  help: {hint}");
         }
-        Self { message, location, diagnostic: None, note }
+        Self { message, location: location.map(Box::new), diagnostic: None, note }
     }
 
     /// Prints it (to stderr for people; as a JSON document on stdout where JSON was asked for) and gives the exit code.
     pub(super) fn report(&self, common: &Common) -> ExitCode {
         let json = common.format.iter().find(|to| to.format == Format::Json);
         if let Some(to) = json {
-            let document = seaworthy_report::error_json(&self.message, self.location.as_ref());
+            let document = seaworthy_report::error_json(&self.message, self.location.as_deref());
             // Where even that cannot be written, the diagnostic below still says what is wrong.
             let _ = match &to.file {
                 Some(file) => std::fs::write(file, document),
@@ -91,7 +91,12 @@ impl From<LaunchError> for Failure {
             LaunchError::Contracts(error) => error.location(),
             _ => None,
         };
-        Self { message: error.to_string(), location, note: String::new(), diagnostic: Some(Box::new(error)) }
+        Self {
+            message: error.to_string(),
+            location: location.map(Box::new),
+            note: String::new(),
+            diagnostic: Some(Box::new(error)),
+        }
     }
 }
 
@@ -133,7 +138,7 @@ impl From<ComposeError> for Failure {
     fn from(error: ComposeError) -> Self {
         Self {
             message: error.to_string(),
-            location: error.location(),
+            location: error.location().map(Box::new),
             note: String::new(),
             diagnostic: Some(Box::new(error)),
         }

@@ -1,5 +1,7 @@
 //! `seaworthy contracts record`, `drift` and `coverage` over evidence that was kept.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "these helpers are part of the tests below")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! `seaworthy contracts verify`, `match`, `diff` and `merge`, as processes.
 
+#![allow(clippy::unwrap_used, reason = "these helpers are part of the tests below")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

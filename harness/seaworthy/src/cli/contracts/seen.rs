@@ -64,7 +64,7 @@ impl SeenArgs {
 /// Whether the system has such an edge; a slip of the pen would else look like an edge without traffic.
 fn known(edge: &EdgeId, evidence: &EvidenceSet) -> Result<(), Failure> {
     let names = || {
-        let services = evidence.system.services.keys().map(|name| name.as_str());
+        let services = evidence.system.services.keys().map(seaworthy_core::ids::ServiceName::as_str);
         services.chain([INGRESS, PROBE, DEAD_LETTERS])
     };
     for name in [&edge.consumer, &edge.provider] {
