@@ -24,8 +24,9 @@ pub(crate) fn matching(json: &Map<String, Value>, older: &str) -> Result<Matchin
     };
     let by_path = rules.keys().any(|name| name.starts_with('$'));
     for (name, rule) in rules {
-        let is_category = CATEGORIES.contains(&name.to_ascii_lowercase().as_str());
-        if by_path != name.starts_with('$') || !(by_path || is_category) {
+        let path = name.strip_prefix("$.");
+        let part = path.map_or(name.as_str(), |path| path.split(['.', '[']).next().unwrap_or_default());
+        if by_path != name.starts_with('$') || !CATEGORIES.contains(&part.to_ascii_lowercase().as_str()) {
             let reason =
                 format!("'{name}' is neither a path like $.body.id nor a part ({})", CATEGORIES.join(", "));
             return Err(Fault::new(reason).under(name).under(key));

@@ -37,6 +37,7 @@ fn each_fault_says_what_and_where() {
         ("a query that is none", v3(r#"{"query": 7}"#)),
         ("a path that is none", v3(r#"{"path": {}}"#)),
         ("rules for no part", v3(r#"{"matchingRules": {"bdy": {}}}"#)),
+        ("a rule for no part", v3(r#"{"matchingRules": {"$.bodya": {"match": "type"}}}"#)),
         ("rules of two versions", v3(r#"{"matchingRules": {"$.body": {}, "path": {}}}"#)),
         (
             "a rule without a path",
