@@ -153,7 +153,7 @@ async fn two_interactions_of_one_name_are_refused_with_both_places() {
 #[tokio::test]
 async fn an_example_that_does_not_keep_its_own_rule_is_refused() {
     let wrong: [Pattern; 4] = [
-        regex("^\\d+$", "twelve").into(),
+        regex("^\\d+$", "twelve"),
         date("yyyy-MM-dd", "31.01.2026"),
         semver("one"),
         json_pattern!({ "deep": [ { "inside": include("a", "b") } ] }),
