@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use pact_models::bodies::OptionalBody;
 use pact_models::content_types::ContentType;
 use pact_models::headers::parse_header;
-use pact_models::query_strings::parse_query_string;
 use seaworthy_core::secret;
 use wiremock::{Request, ResponseTemplate};
 
 use super::error::ConsumerError;
+use crate::document::query;
 use crate::generate::{self, GenerateContext};
 use crate::matching;
 use crate::mismatch::{Mismatch, Part};
@@ -30,7 +30,7 @@ pub(super) fn request_of(request: &Request) -> HttpRequest {
     HttpRequest {
         method: request.method.to_string(),
         path: request.url.path().to_owned(),
-        query: request.url.query().and_then(parse_query_string),
+        query: request.url.query().and_then(query::parse),
         headers: (!headers.is_empty()).then_some(headers),
         body: if request.body.is_empty() {
             OptionalBody::Missing
@@ -61,7 +61,7 @@ pub(super) fn as_curl(request: &HttpRequest) -> String {
     const LIMIT: usize = 1000;
     let mut target = request.path.clone();
     if let Some(query) = &request.query {
-        let query = pact_models::query_strings::build_query_string(query.clone());
+        let query = query::to_text(query);
         let _ = write!(target, "?{query}");
     }
     // The mock is gone when somebody reads this; the provider's address is theirs to fill in.

@@ -9,12 +9,12 @@ use pact_models::bodies::OptionalBody;
 use pact_models::content_types::ContentType;
 use pact_models::generators::Generators;
 use pact_models::matchingrules::MatchingRules;
-use pact_models::query_strings::parse_query_string;
 use regex::Regex;
 use seaworthy_core::exchange::{Exchange, Headers, Response, header};
 use serde_json::Value;
 
 use super::sighting::Event;
+use crate::document::query;
 use crate::model::{HttpRequest, HttpResponse, MessageContents};
 
 /// A query as parameters with their values, decoded.
@@ -42,7 +42,7 @@ pub(super) fn may_be_json(headers: &Headers) -> bool {
 }
 
 pub(super) fn query(exchange: &Exchange) -> Option<Query> {
-    exchange.query.as_deref().and_then(parse_query_string)
+    exchange.query.as_deref().and_then(query::parse)
 }
 
 fn headers(headers: &Headers) -> Option<HashMap<String, Vec<String>>> {
