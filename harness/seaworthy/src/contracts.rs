@@ -95,13 +95,37 @@ impl Binding {
         &self.contracts
     }
 
-    /// Verifies what every provider of the running system can be asked.
-    pub async fn verify(&self, session: &Session) -> Vec<InteractionResult> {
-        let mut results = Vec::new();
+    /// Verifies what every provider of the running system can be asked; `heard` gets each result as soon as it is final.
+    pub async fn verify(&self, session: &Session, heard: &(dyn Fn(InteractionResult) + Send + Sync)) {
         for provider in self.providers(session.system()) {
-            results.extend(self.verify_one(session, &provider).await);
+            self.verify_one(session, &provider, heard).await;
         }
-        results
+    }
+
+    /// What `results` say nothing of although it was to be asked: time ran out on it, or there is no such provider.
+    fn not_asked(&self, system: &System, results: &[InteractionResult]) -> Vec<InteractionResult> {
+        let known = |result: &InteractionResult| {
+            let consumers = result.consumers.iter().cloned();
+            let name = result.name();
+            consumers.map(move |consumer| (consumer, name.clone())).collect::<Vec<_>>()
+        };
+        let heard: BTreeSet<(String, String)> = results.iter().flat_map(known).collect();
+        let mut missing = Vec::new();
+        for contract in self.contracts.iter() {
+            let provider = &contract.provider;
+            let why = if system.services.contains_key(provider.as_str()) {
+                "time ran out before it was asked".to_owned()
+            } else {
+                format!("no service of the system is called `{provider}`")
+            };
+            for interaction in &contract.interactions {
+                if !heard.contains(&(contract.consumer.clone(), interaction.name())) {
+                    let outcome = Outcome::Undecided { message: why.clone() };
+                    missing.push(InteractionResult::new(contract, interaction, outcome));
+                }
+            }
+        }
+        missing
     }
 
     /// The results with those added that follow from what the services published.
@@ -114,6 +138,12 @@ impl Binding {
         for provider in self.providers(system) {
             results.extend(events::verify(&self.contracts, provider.as_str(), exchanges));
         }
+        results.extend(self.not_asked(system, &results));
+        // They came as they were done.
+        results.sort_by(|one, other| {
+            let place = |result: &InteractionResult| (result.location.file.clone(), result.location.line);
+            place(one).cmp(&place(other))
+        });
         results
     }
 
@@ -134,10 +164,17 @@ impl Binding {
         asked.filter(|contract| !contract.interactions.is_empty()).collect()
     }
 
-    async fn verify_one(&self, session: &Session, provider: &ServiceName) -> Vec<InteractionResult> {
+    async fn verify_one(
+        &self,
+        session: &Session,
+        provider: &ServiceName,
+        heard: &(dyn Fn(InteractionResult) + Send + Sync),
+    ) {
+        let undecided =
+            |contracts: &[Contract], why: &str| undecided(contracts, why).into_iter().for_each(heard);
         let contracts = self.asked(provider.as_str());
         if contracts.is_empty() {
-            return Vec::new();
+            return;
         }
         let system = session.system();
         let settings = &system.contracts;
@@ -170,9 +207,10 @@ impl Binding {
             }
         }
         let asked = Provider { name: provider.to_string(), url, message_url: None };
-        match verify::verify(&contracts, &asked, &options, &|_| {}).await {
-            Ok(verification) => verification.results,
-            Err(error) => undecided(&contracts, &error.to_string()),
+        if let Err(error) =
+            verify::verify(&contracts, &asked, &options, &|result| heard(result.clone())).await
+        {
+            undecided(&contracts, &error.to_string());
         }
     }
 }
@@ -210,8 +248,8 @@ impl Verifying {
 
     /// Asks every provider.
     pub(crate) async fn run(&self, session: &Session) {
-        let results = self.binding.verify(session).await;
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(results);
+        let heard = |result| self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+        self.binding.verify(session, &heard).await;
     }
 
     /// What came of it, with what the evidence shows of messages.

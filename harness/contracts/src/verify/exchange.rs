@@ -125,7 +125,10 @@ pub(super) fn request(
     url.set_query(query(http).as_deref());
     let mut request = Request::new(method, url);
     let headers = request.headers_mut();
-    for (name, values) in http.headers.iter().flatten() {
+    // The same order in every run, whatever the map's.
+    let mut stated: Vec<_> = http.headers.iter().flatten().collect();
+    stated.sort();
+    for (name, values) in stated {
         if OF_THE_CLIENT.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
             continue;
         }

@@ -49,6 +49,8 @@ pub(crate) fn shown(error: &SystemFileError) -> String {
     let mut out = String::new();
     GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
         .with_width(100)
+        // Where lines break depends on what else is built.
+        .with_wrap_lines(false)
         .render_report(&mut out, error)
         .unwrap();
     let mut lines: Vec<&str> = out.lines().map(str::trim_end).collect();

@@ -38,7 +38,9 @@ fn complaint(text: &str) -> String {
     let error = read(text).unwrap_err();
     assert!(error.location().is_some());
     let mut out = String::new();
-    let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+    // Where lines would break depends on what else is built.
+    let handler =
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_wrap_lines(false);
     handler.render_report(&mut out, &error).unwrap();
     out
 }

@@ -133,16 +133,29 @@ fn only_what_failed_the_last_time_is_asked_again() {
         contracts(folder.path(), &args)
     };
     let provider = Provider::new(&[("/payments/1", r#"{"amount":10}"#)]);
-    let (code, _, err) = verify(&provider);
-    assert!(code == 2 && err.contains("nothing of payments failed the last time"), "{code} {err}");
+    let (code, out, _) = verify(&provider);
+    assert!(code == 3 && out.contains("nothing of payments failed the last time"), "{code} {out}");
 
     let args = ["verify", "--provider", "payments", "--url", &provider.url(), "--pact", file];
     assert_eq!(contracts(folder.path(), &args).0, 1);
+    // What a filter leaves out has not been mended by that.
+    let args = [
+        "verify",
+        "--provider",
+        "payments",
+        "--url",
+        &provider.url(),
+        "--pact",
+        file,
+        "--description",
+        "good",
+    ];
+    assert_eq!(contracts(folder.path(), &args).0, 0);
     let mended = Provider::new(&[("/payments/2", r#"{"amount":20}"#)]);
     let (code, out, err) = verify(&mended);
     assert_eq!(code, 0, "{out}{err}");
     assert!(mended.asked.try_iter().all(|head| head.starts_with("GET /payments/2 ")));
-    assert_eq!(verify(&mended).0, 2, "nothing is left to be asked again");
+    assert_eq!(verify(&mended).0, 3, "nothing is left to be asked again");
 }
 
 #[test]
@@ -233,5 +246,9 @@ fn pacts_are_compared_and_merged_and_a_contradiction_is_wrong_input() {
     let into = folder.path().join("merged");
     let (code, _, err) = contracts(folder.path(), &["merge", one, two, "-o", into.to_str().unwrap()]);
     assert_eq!(code, 0, "{err}");
-    assert!(into.join("orders-payments.json").is_file());
+    let file = into.join("orders-payments.json");
+    let before = std::fs::read(&file).unwrap();
+    let (code, _, err) = contracts(folder.path(), &["merge", other, "-o", into.to_str().unwrap()]);
+    assert_eq!(code, 2, "what contradicts the file is no reason to write over it: {err}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
 }

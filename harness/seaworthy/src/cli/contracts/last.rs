@@ -1,7 +1,7 @@
 //! What failed the last time, for `--last-failed`: kept in the user's cache folder, by working folder and provider.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use seaworthy_contracts::verify::Verification;
 use seaworthy_core::secret::fingerprint;
@@ -20,18 +20,23 @@ pub(super) fn failed(provider: &str) -> Result<BTreeSet<String>, Failure> {
         .map_err(|error| Failure::plain(format!("could not read {}: {error}; remove it", path.display())))
 }
 
-/// Keeps what failed now. `again`: only what had failed was run, so what was not run has not failed since.
-pub(super) fn keep(verification: &Verification, again: bool) {
+/// Keeps what failed now, and what had failed and was not run now: a filter left it out.
+pub(super) fn keep(verification: &Verification) {
     let Some(path) = path(&verification.provider) else { return };
-    let mut names = verification.failed();
-    if again && verification.not_run > 0 {
-        names.extend(failed(&verification.provider).unwrap_or_default());
+    let mut names = failed(&verification.provider).unwrap_or_default();
+    for result in &verification.results {
+        names.remove(&result.name());
     }
+    names.extend(verification.failed());
     let write = || -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        std::fs::write(&path, serde_json::to_vec(&names)?)
+        // Two runs may end at the same time; each leaves a whole file.
+        let whole = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        std::fs::write(whole.path(), serde_json::to_vec(&names)?)?;
+        whole.persist(&path)?;
+        Ok(())
     };
     // The verdict does not depend on it; without it `--last-failed` says that nothing is known.
     if let Err(error) = write() {

@@ -105,9 +105,9 @@ pub(super) fn merge(args: &MergeArgs) -> Result<ExitCode, Failure> {
         (Some(folder), merged) => {
             let mut lines = String::new();
             for contract in merged {
-                let file = write::replace_in(folder, contract)
-                    .map_err(|error| Failure::placed(error.to_string(), error.location(), ""))?;
-                lines += &format!("{}: {} interactions\n", file.display(), contract.interactions.len());
+                let file = write::merge_into(folder, contract)?;
+                let count = document::read(&file)?.interactions.len();
+                lines += &format!("{}: {count} interactions\n", file.display());
             }
             lines
         }

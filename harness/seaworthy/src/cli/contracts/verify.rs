@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::document;
@@ -13,9 +12,12 @@ use seaworthy_contracts::gate::clean;
 use seaworthy_contracts::grpc::Caller;
 use seaworthy_contracts::ledger::{Ledger, PactToVerify, ProviderVersion, Selection, Selector, Timestamp};
 use seaworthy_contracts::model::Contract;
+use seaworthy_contracts::outcome::{InteractionResult, Outcome};
 use seaworthy_contracts::verify::{self, Filter, Options, Provider, StateKeys, Verification};
 use seaworthy_core::check::verdict_of;
+use seaworthy_core::finding::Finding;
 use seaworthy_core::report::{CheckReport, RunReport, Summary};
+use seaworthy_core::time::for_people;
 
 use super::args::VerifyArgs;
 use super::last;
@@ -30,11 +32,10 @@ pub(super) async fn verify(args: &VerifyArgs, common: &Common) -> Result<ExitCod
     let source = Source::open(args).await?;
     let only = if args.last_failed { Some(last::failed(&args.provider)?) } else { None };
     if only.as_ref().is_some_and(BTreeSet::is_empty) {
-        return Err(Failure::placed(
-            format!("nothing of {} failed the last time, so there is nothing to verify again", args.provider),
-            None,
-            "leave out --last-failed",
-        ));
+        let message =
+            format!("nothing of {} failed the last time, so nothing was verified again", args.provider);
+        let finding = Finding::undecided("contract.not-verified", message).hint("leave out --last-failed");
+        return deliver_alone(&report(vec![finding], 0, common), &args.provider, common);
     }
     let options = options(args, &source.contracts, only)?;
     let provider = Provider {
@@ -44,31 +45,56 @@ pub(super) async fn verify(args: &VerifyArgs, common: &Common) -> Result<ExitCod
     };
     let live = Live::new(common.quiet);
     live.say(&format!("verifying {}", args.provider));
-    let verifying = verify::verify(&source.contracts, &provider, &options, &|_| {});
-    let verification = match common.timeout {
-        Some(limit) => tokio::time::timeout(limit, verifying).await.map_err(|_| too_long(limit))??,
-        None => verifying.await?,
+    let told_at_once = |result: &InteractionResult| {
+        if common.verbose > 0 {
+            live.say(&line(result));
+        }
     };
+    let verification = verify::verify(&source.contracts, &provider, &options, &told_at_once).await?;
     live.clear();
-    last::keep(&verification, args.last_failed);
-    let told = deliver_alone(&report(&verification, common), &args.provider, common)?;
+    last::keep(&verification);
+    let mut report = report(verify::findings(&verification), verification.results.len(), common);
+    report.set_duration(verification.took);
+    let about = format!("{}: {}", args.provider, counts(&verification));
+    let told = deliver_alone(&report, &about, common)?;
     if args.publish {
         source.publish(args, &verification).await?;
     }
     Ok(told)
 }
 
-fn too_long(limit: Duration) -> Failure {
-    Failure::plain(format!("could not verify all within {limit:?}; nothing was judged"))
+/// How many came out how, for the first line.
+fn counts(verification: &Verification) -> String {
+    let counts = verification.counts();
+    let parts = [
+        (counts.verified, "kept"),
+        (counts.failed, "not kept"),
+        (counts.undecided, "undecided"),
+        (counts.pending_verified, "pending and kept"),
+        (counts.pending_failed, "pending and not kept"),
+        (verification.not_run, "not run"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if said.is_empty() { "nothing to verify".to_owned() } else { said.join(", ") }
 }
 
-fn report(verification: &Verification, common: &Common) -> RunReport {
-    let findings = verify::findings(verification);
+/// One interaction with what came of it, for those who want to hear of each.
+fn line(result: &InteractionResult) -> String {
+    let outcome = match &result.outcome {
+        Outcome::Verified => "kept",
+        Outcome::Undecided { .. } => "undecided",
+        _ => "not kept",
+    };
+    let took = result.latency.map_or_else(String::new, |took| format!(" in {}", for_people(took)));
+    let trace = result.trace.map_or_else(String::new, |trace| format!(" (trace {trace})"));
+    format!("{outcome}{took}: {}{trace}", result.name())
+}
+
+fn report(findings: Vec<Finding>, interactions: usize, common: &Common) -> RunReport {
     let check = CheckReport { id: CHECK.to_owned(), verdict: verdict_of(&findings), findings };
-    let summary = Summary { interactions: verification.results.len() as u64, ..Summary::default() };
-    let mut report = RunReport::new(vec![check], summary, common.deny == Some(Deny::Warnings));
-    report.set_duration(verification.took);
-    report
+    let summary = Summary { interactions: interactions as u64, ..Summary::default() };
+    RunReport::new(vec![check], summary, common.deny == Some(Deny::Warnings))
 }
 
 fn options(
