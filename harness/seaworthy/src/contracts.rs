@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use seaworthy_contracts::document::{self, ReadError};
-use seaworthy_contracts::grpc::{Caller, CallerError};
+use seaworthy_contracts::grpc::{self, Caller, GrpcError};
 use seaworthy_contracts::model::{Contents, Contract};
 use seaworthy_contracts::observe::events;
 use seaworthy_contracts::outcome::{InteractionResult, Outcome};
@@ -41,7 +41,7 @@ pub enum BindingError {
     Keys(#[from] VerifyError),
     /// An interaction of gRPC is not as it must be.
     #[error(transparent)]
-    Rpc(#[from] CallerError),
+    Rpc(#[from] GrpcError),
 }
 
 impl BindingError {
@@ -50,8 +50,7 @@ impl BindingError {
         match self {
             BindingError::Pact(error) => Some(error.location()),
             BindingError::Keys(error) => error.location(),
-            BindingError::Rpc(CallerError::Contract(error)) => Some(error.location().clone()),
-            BindingError::Rpc(_) => None,
+            BindingError::Rpc(error) => Some(error.location().clone()),
         }
     }
 
@@ -60,8 +59,7 @@ impl BindingError {
         match self {
             BindingError::Pact(error) => error.hint(),
             BindingError::Keys(error) => error.hint().to_owned(),
-            BindingError::Rpc(CallerError::Contract(error)) => error.hint().to_owned(),
-            BindingError::Rpc(_) => String::new(),
+            BindingError::Rpc(error) => error.hint().to_owned(),
         }
     }
 }
@@ -82,7 +80,12 @@ impl Binding {
         let sources = system.pact_sources();
         let contracts = if sources.is_empty() { Vec::new() } else { document::collect(&sources)? };
         // What is wrong in a gRPC interaction is told before anything starts.
-        Caller::new("http://127.0.0.1", &contracts, None)?;
+        for contract in &contracts {
+            let descriptors = grpc::descriptors(contract)?;
+            for interaction in &contract.interactions {
+                descriptors.call(interaction)?;
+            }
+        }
         let keys = match &system.contracts.state_keys {
             Some(file) => StateKeys::read(&system.folder.join(file))?,
             None => StateKeys::default(),
@@ -200,7 +203,7 @@ impl Binding {
             let port = service.ports.iter().find(|(_, port)| port.protocol == PortProtocol::Grpc)?;
             address(system.edge(PROBE, provider.as_str(), Some(port.0)))
         });
-        if let Some(rpc) = rpc {
+        if let Some(rpc) = rpc.filter(|_| has_calls(&contracts)) {
             match Caller::new(&rpc, &contracts, None) {
                 Ok(caller) => options.synchronous = Some(Arc::new(caller)),
                 Err(error) => return undecided(&contracts, &error.to_string()),
@@ -213,6 +216,12 @@ impl Binding {
             undecided(&contracts, &error.to_string());
         }
     }
+}
+
+/// Whether a call of gRPC is among them, so that somebody must make it.
+pub(crate) fn has_calls(contracts: &[Contract]) -> bool {
+    let mut interactions = contracts.iter().flat_map(|contract| &contract.interactions);
+    interactions.any(|interaction| matches!(interaction.contents, Contents::SynchronousMessage { .. }))
 }
 
 fn undecided(contracts: &[Contract], why: &str) -> Vec<InteractionResult> {

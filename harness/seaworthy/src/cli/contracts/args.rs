@@ -75,9 +75,9 @@ pub(in crate::cli) struct VerifyArgs {
     #[arg(long, value_name = "RE")]
     pub(in crate::cli) description: Option<String>,
     /// Only interactions with a state that this regular expression matches.
-    #[arg(long, value_name = "RE", conflicts_with = "no_state")]
+    #[arg(long, value_name = "RE")]
     pub(in crate::cli) state: Option<String>,
-    /// Only interactions without a state.
+    /// Only interactions without a state; with `--state`, those besides.
     #[arg(long)]
     pub(in crate::cli) no_state: bool,
     /// Only contracts of this consumer. May be given several times.
@@ -89,7 +89,7 @@ pub(in crate::cli) struct VerifyArgs {
     /// Stop at the first interaction that the provider does not keep.
     #[arg(long)]
     pub(in crate::cli) exit_on_first_error: bool,
-    /// A header for every request: credentials, say.
+    /// A header for every request to the provider: credentials, say.
     #[arg(long, value_name = "K:V", value_parser = parse_header)]
     pub(in crate::cli) header: Vec<(String, String)>,
     /// What stands before every path.

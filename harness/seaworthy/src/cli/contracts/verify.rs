@@ -13,7 +13,9 @@ use seaworthy_contracts::grpc::Caller;
 use seaworthy_contracts::ledger::{Ledger, PactToVerify, ProviderVersion, Selection, Selector, Timestamp};
 use seaworthy_contracts::model::Contract;
 use seaworthy_contracts::outcome::{InteractionResult, Outcome};
-use seaworthy_contracts::verify::{self, Filter, Options, Provider, StateKeys, Verification};
+use seaworthy_contracts::verify::{
+    self, Filter, Options, Provider, StateKeys, SynchronousCaller, Verification,
+};
 use seaworthy_core::check::verdict_of;
 use seaworthy_core::finding::Finding;
 use seaworthy_core::report::{CheckReport, RunReport, Summary};
@@ -25,7 +27,7 @@ use crate::cli::args::{Common, Deny};
 use crate::cli::failure::Failure;
 use crate::cli::output::{deliver_alone, one_to_stdout};
 use crate::cli::progress::Live;
-use crate::contracts::CHECK;
+use crate::contracts::{CHECK, has_calls};
 
 pub(super) async fn verify(args: &VerifyArgs, common: &Common) -> Result<ExitCode, Failure> {
     one_to_stdout(common)?;
@@ -106,6 +108,11 @@ fn options(
         Some(file) => StateKeys::read(file)?,
         None => StateKeys::default(),
     };
+    let synchronous: Option<Arc<dyn SynchronousCaller>> = if has_calls(contracts) {
+        Some(Arc::new(Caller::new(&args.url, contracts, args.cacert.as_deref())?))
+    } else {
+        None
+    };
     Ok(Options {
         jobs: usize::from(args.jobs),
         states: args.states.clone(),
@@ -124,7 +131,7 @@ fn options(
         exit_on_first_error: args.exit_on_first_error,
         max_latency: args.max_latency,
         cacert: args.cacert.clone(),
-        synchronous: Some(Arc::new(Caller::new(&args.url, contracts, args.cacert.as_deref())?)),
+        synchronous,
         ..Options::default()
     })
 }
