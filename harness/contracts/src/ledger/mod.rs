@@ -150,6 +150,15 @@ impl PactToVerify {
     }
 }
 
+/// What became of publishing results.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Published {
+    /// Lines for people.
+    pub lines: Vec<String>,
+    /// How many pacts have no published result, because not every interaction was decided.
+    pub left_out: usize,
+}
+
 impl Ledger {
     /// The ledger that is named: an URL of a Pact Broker (`http://…`, `https://…`), or a folder.
     ///
@@ -209,8 +218,8 @@ impl Ledger {
         }
     }
 
-    /// Publishes what came of verifying pacts; gives lines for people. A pact of which not every interaction was
-    /// decided is left out, and a line says so.
+    /// Publishes what came of verifying pacts. A pact of which not every interaction was decided is left out, and a line
+    /// says so.
     ///
     /// # Errors
     /// A file could not be written, or the broker refused.
@@ -220,8 +229,9 @@ impl Ledger {
         results: &[InteractionResult],
         provider: &ProviderVersion,
         at: Timestamp,
-    ) -> Result<Vec<String>, LedgerError> {
+    ) -> Result<Published, LedgerError> {
         let mut lines = Vec::new();
+        let mut left_out = 0;
         let mut recorded_branch = false;
         let all: Vec<&Contract> = pacts.iter().map(|pact| &pact.contract).collect();
         for pact in pacts {
@@ -233,6 +243,7 @@ impl Ledger {
                 Ok(summary) => summary,
                 Err(reason) => {
                     lines.push(format!("not published: the result for {name}: {reason}"));
+                    left_out += 1;
                     continue;
                 }
             };
@@ -271,7 +282,7 @@ impl Ledger {
             let says = if summary.success { "verified" } else { "failed" };
             lines.push(format!("published: {} {} for {name}: {says}", provider.provider, provider.version));
         }
-        Ok(lines)
+        Ok(Published { lines, left_out })
     }
 
     /// What the gate must know to answer a question.

@@ -49,7 +49,7 @@ async fn verify(ledger: &Ledger, version: &str, outcome: &Outcome) -> (Vec<PactT
     let contracts: Vec<_> = pacts.iter().map(|pact| &pact.contract).collect();
     let results = results(&contracts, outcome);
     let version = provider("payments", version, Some("feat/x"));
-    let lines = ledger.publish_results(&pacts, &results, &version, Timestamp::now()).await.unwrap();
+    let lines = ledger.publish_results(&pacts, &results, &version, Timestamp::now()).await.unwrap().lines;
     (pacts, lines)
 }
 

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use scene::{at, failed, files, interactions, ledger, pact, provider, publication, record, results};
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::gate::{Answer, Question, can_i_deploy};
-use seaworthy_contracts::ledger::{Folder, Ledger, LedgerError, Recording, Selection, pacts};
+use seaworthy_contracts::ledger::{Folder, Ledger, LedgerError, Published, Recording, Selection, pacts};
 use seaworthy_contracts::outcome::Outcome;
 
 fn selection(name: &str) -> Selection {
@@ -26,6 +26,7 @@ async fn verify(ledger: &Folder, service: &str, version: &str, outcome: &Outcome
         .publish_results(&to_verify, &results, &provider(service, version, Some("main")), at(50))
         .await
         .unwrap()
+        .lines
 }
 
 async fn ask(ledger: &Folder, service: &str, version: &str) -> Answer {
@@ -307,17 +308,21 @@ async fn only_a_pact_that_was_decided_as_a_whole_has_a_result() {
     let version = provider("payments", "2", None);
     let mut some = results(&contracts, &Outcome::Verified);
     some.pop();
-    let lines = ledger.publish_results(&to_verify, &some, &version, at(3)).await.unwrap();
+    let Published { lines, left_out } =
+        ledger.publish_results(&to_verify, &some, &version, at(3)).await.unwrap();
     assert!(lines[0].starts_with("not published"), "{lines:?}");
+    assert_eq!(left_out, 1);
     assert!(!folder.facts().unwrap().services.contains_key("payments"));
     let undecided = Outcome::Undecided { message: "no event".to_owned() };
-    let lines =
+    let Published { lines, left_out } =
         ledger.publish_results(&to_verify, &results(&contracts, &undecided), &version, at(3)).await.unwrap();
     assert!(lines[0].contains("could not be decided"), "{lines:?}");
+    assert_eq!(left_out, 1);
     // One that failed fails the whole.
     let mut mixed = results(&contracts, &Outcome::Verified);
     mixed[1].outcome = failed();
-    ledger.publish_results(&to_verify, &mixed, &version, at(3)).await.unwrap();
+    let published = ledger.publish_results(&to_verify, &mixed, &version, at(3)).await.unwrap();
+    assert_eq!(published.left_out, 0);
     let facts = folder.facts().unwrap();
     let result = facts.services["payments"].versions["2"].results.values().next().unwrap();
     assert_eq!((result.success, result.verified, result.failed), (false, 1, 1));

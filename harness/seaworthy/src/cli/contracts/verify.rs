@@ -178,7 +178,9 @@ impl Source {
             branch: args.branch.clone(),
             build_url: args.build_url.clone(),
         };
-        for line in ledger.publish_results(pacts, &verification.results, &provider, Timestamp::now()).await? {
+        let published =
+            ledger.publish_results(pacts, &verification.results, &provider, Timestamp::now()).await?;
+        for line in published.lines {
             // What was published is no part of the verdict.
             let _ = writeln!(std::io::stderr(), "{}", clean(&line));
         }
