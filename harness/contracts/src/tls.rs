@@ -14,3 +14,10 @@ pub(crate) fn client_builder() -> reqwest::ClientBuilder {
     });
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none())
 }
+
+/// The same for one address: where it is not https, the system's certificates are not looked for. Reading them takes
+/// longer than many a request, and there may be none.
+pub(crate) fn client_builder_for(url: &reqwest::Url) -> reqwest::ClientBuilder {
+    let builder = client_builder();
+    if url.scheme() == "https" { builder } else { builder.tls_certs_only([]) }
+}

@@ -118,7 +118,7 @@ impl Client {
         cleared.map_err(|()| wrong("its credentials could not be taken out".to_owned()))?;
         base.set_query(None);
         base.set_fragment(None);
-        let http = crate::tls::client_builder()
+        let http = crate::tls::client_builder_for(&base)
             .timeout(access.timeout)
             .user_agent(concat!("seaworthy/", env!("CARGO_PKG_VERSION")))
             .build()

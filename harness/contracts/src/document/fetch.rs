@@ -17,7 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 pub async fn fetch(url: &str, cacert: Option<&Path>) -> Result<Contract, ReadError> {
     let shown = seaworthy_core::secret::redact(url).0.into_owned();
     let failed = |reason: String| ReadError::Unreachable { url: shown.clone(), reason };
-    let mut builder = tls::client_builder().timeout(TIMEOUT);
+    let address = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
+    let mut builder = tls::client_builder_for(&address).timeout(TIMEOUT);
     if let Some(path) = cacert {
         let pem = std::fs::read(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
         let certificates =

@@ -14,6 +14,7 @@ pub fn can_i_deploy(picture: &Picture, question: &Question) -> Ruling {
     let rows = rows(picture, question);
     let mut reasons: Vec<Reason> = strangers(picture, question, &rows);
     reasons.extend(rows.iter().filter_map(|row| reason(picture, question, row)));
+    reasons.extend(unpublished(picture, question));
     let mut notes = Vec::new();
     for (service, version) in &question.wanted {
         let named = rows.iter().any(|row| is_about(row, service, version));
@@ -148,6 +149,38 @@ fn reason(picture: &Picture, question: &Question, row: &Row) -> Option<Reason> {
         row: Some(row.clone()),
         service: None,
     })
+}
+
+/// Versions of which no pact was published although other versions of the service have some: what they rely on is not
+/// known, so neither they nor their providers can be said to be safe.
+fn unpublished(picture: &Picture, question: &Question) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    for (consumer, versions) in afterwards(picture, question) {
+        let relied_on: BTreeSet<&str> = picture.ever_relied_on(consumer).collect();
+        let asked_about = |service: &str| question.wanted.contains_key(service);
+        if relied_on.is_empty() || !(asked_about(consumer) || relied_on.iter().any(|each| asked_about(each)))
+        {
+            continue;
+        }
+        for version in
+            versions.into_iter().filter(|version| picture.providers(consumer, version).next().is_none())
+        {
+            let providers = relied_on.iter().copied().collect::<Vec<_>>().join(", ");
+            reasons.push(Reason {
+                rule: "deploy.not-verified",
+                answer: Answer::Unknown,
+                message: format!(
+                    "no pact of {consumer} {version} was published, and other versions of it rely on {providers}"
+                ),
+                hint: format!(
+                    "publish what it relies on: `seaworthy publish --pact DIR --consumer-version {version}`"
+                ),
+                row: None,
+                service: Some(consumer.to_owned()),
+            });
+        }
+    }
+    reasons
 }
 
 /// Services, versions and environments that the ledger has never heard of.

@@ -103,6 +103,12 @@ impl Picture {
         self.agreements.get(&key).into_iter().flatten().map(String::as_str)
     }
 
+    /// The providers with which any version of the consumer has a pact.
+    pub(super) fn ever_relied_on(&self, consumer: &str) -> impl Iterator<Item = &str> {
+        let of_consumer = self.agreements.iter().filter(move |((name, _), _)| name == consumer);
+        of_consumer.flat_map(|(_, providers)| providers).map(String::as_str)
+    }
+
     pub(super) fn result(
         &self,
         consumer: &str,

@@ -93,7 +93,7 @@ impl Caller {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(address("it is not `http://HOST:PORT` or `https://HOST:PORT`".to_owned()));
         }
-        let mut builder = tls::client_builder().http2_prior_knowledge();
+        let mut builder = tls::client_builder_for(&base).http2_prior_knowledge();
         if let Some(path) = cacert {
             let failed = |reason: String| CallerError::Certificates { path: path.to_owned(), reason };
             let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;

@@ -11,6 +11,7 @@ use super::usages::message_type;
 use crate::mismatch::Mismatch;
 use crate::model::{Contents, Contract, MessageContents};
 use crate::outcome::{InteractionResult, Outcome, Warning};
+use crate::verify::tidied;
 
 /// Verifies the message interactions of these contracts with `provider` from what it published. Interactions of other
 /// kinds and of other providers are not looked at.
@@ -96,8 +97,24 @@ fn of_type(
         Some((event, mismatches)) => {
             result(agreed, Some(event), Outcome::Mismatched { mismatches: mismatches.clone() }, warnings)
         }
-        None => result(agreed, Some(first), Outcome::Verified, warnings),
+        None => match cut_off(published, consumer, kind) {
+            0 => result(agreed, Some(first), Outcome::Verified, warnings),
+            cut => {
+                let message = format!(
+                    "{} events of type `{kind}` are as agreed, but of {cut} more the body is longer than what is kept; keep longer bodies",
+                    compared.len()
+                );
+                result(agreed, Some(first), Outcome::Undecided { message }, warnings)
+            }
+        },
     }
+}
+
+/// How many events of the type passed of which only the start was kept.
+fn cut_off(published: &[Result<Event<'_>, &Exchange>], consumer: &str, kind: &str) -> usize {
+    let unread = published.iter().filter_map(|event| event.as_ref().err());
+    let cut = unread.filter(|exchange| exchange.request.body.truncated);
+    cut.filter(|exchange| exchange.edge.provider == *consumer && tells(exchange, kind)).count()
 }
 
 fn tells(exchange: &Exchange, kind: &str) -> bool {
@@ -134,7 +151,10 @@ fn result(
         states: agreed.interaction.states.iter().map(|state| state.name.clone()).collect(),
         location: agreed.interaction.location.clone(),
         pending: agreed.interaction.pending,
-        outcome,
+        outcome: match outcome {
+            Outcome::Mismatched { mismatches } => Outcome::Mismatched { mismatches: tidied(mismatches) },
+            other => other,
+        },
         warnings,
         request: None,
         trace: exchange.and_then(Exchange::trace_id),

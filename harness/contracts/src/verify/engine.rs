@@ -122,7 +122,14 @@ impl<'a> Engine<'a> {
             self.timeouts_alone = if ran.timed_out { self.timeouts_alone + 1 } else { 0 };
             if ran.given_up {
                 ran = before;
-            } else if ran.outcome.is_verified() {
+                self.settle(item, ran);
+                continue;
+            }
+            // What could not be taken back is still there, however the second run went.
+            let torn = before.warnings.iter().filter(|each| matches!(each, Warning::TeardownFailed { .. }));
+            let torn: Vec<Warning> = torn.filter(|each| !ran.warnings.contains(each)).cloned().collect();
+            ran.warnings.extend(torn);
+            if ran.outcome.is_verified() {
                 ran.warnings.push(Warning::Interference { was: summary(&before.outcome) });
             }
             self.settle(item, ran);

@@ -235,10 +235,18 @@ impl Answer {
 
     /// How it begins, for people.
     pub(super) fn excerpt(&self) -> String {
-        let start = &self.body[..self.body.len().min(200)];
-        String::from_utf8_lossy(start).trim().to_owned()
+        // What is a secret can be told only before it is cut in two.
+        let start = &self.body[..self.body.len().min(EXCERPT_LOOKED_AT)];
+        let start = String::from_utf8_lossy(start);
+        let clean = seaworthy_core::secret::redact(&start).0;
+        clean[..clean.floor_char_boundary(EXCERPT)].trim().to_owned()
     }
 }
+
+/// So many bytes of an answer are shown.
+const EXCERPT: usize = 200;
+/// So many are looked through for secrets.
+const EXCERPT_LOOKED_AT: usize = 4096;
 
 #[cfg(test)]
 mod tests {

@@ -146,6 +146,9 @@ fn folded(alike: &[&InteractionResult]) -> Option<Finding> {
     let first = alike.first()?;
     let mut finding = of_outcome(first)?;
     finding.message = format!("{}: {}", interactions(alike.len()), summary(&first.outcome));
+    if alike.iter().any(|other| other.consumers != first.consumers) {
+        finding.edge = None;
+    }
     for result in alike.iter().take(NAMED) {
         let place = format!("{}:{}", result.location.file, result.location.line);
         finding = finding.evidence(EvidenceRef::other("interaction", place, named(result)));
@@ -217,7 +220,9 @@ fn with_place(mut finding: Finding, result: &InteractionResult) -> Finding {
     if let Some(trace) = result.trace {
         finding = finding.evidence(EvidenceRef::trace(trace));
     }
-    if result.pending && finding.effect == Effect::Violation {
+    // One that may fail may be undecided as well.
+    if result.pending {
+        finding.effect = Effect::Violation;
         finding.severity = Severity::Info;
         finding.message = format!("pending: {}", finding.message);
     }

@@ -34,6 +34,7 @@ pub use findings::findings;
 pub use keys::StateKeys;
 pub use options::{Filter, Options, Provider};
 pub use synchronous::{Call, Called, SynchronousCaller};
+pub(crate) use tidy::tidied;
 
 use crate::model::Contract;
 use crate::outcome::{InteractionResult, Outcome};

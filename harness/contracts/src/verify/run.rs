@@ -1,7 +1,7 @@
 //! One interaction: its states are set up, it is asked, judged, and its states are taken back.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pact_models::provider_states::ProviderState;
 use reqwest::header::HeaderMap;
@@ -264,14 +264,30 @@ async fn call(
         timeout: session.timeout,
         body_limit: session.body_limit,
     };
+    let patience = &session.provider.patience;
+    if let Some(why) = patience.lost() {
+        return Ran { given_up: true, ..Ran::failed(why) };
+    }
+    let began = Instant::now();
     let Ok(called) = tokio::time::timeout(session.timeout, caller.call(call)).await else {
         let message = format!("{} did not answer within {:?}", session.provider.who, session.timeout);
+        patience.silent(&message);
         return Ran { trace, correlation_id, timed_out: true, ..Ran::failed(message) };
     };
+    // The caller may have looked at the time itself.
+    let silence = match &called.outcome {
+        Outcome::RequestFailed { message } if called.latency.is_none() => Some(message),
+        _ => None,
+    };
+    match silence {
+        Some(message) => patience.silent(message),
+        None => patience.answered(),
+    }
+    let timed_out = silence.is_some() && began.elapsed() >= session.timeout;
     let outcome = match called.outcome {
         Outcome::Mismatched { mismatches } => Outcome::Mismatched { mismatches: tidy::tidied(mismatches) },
         other => other,
     };
     let request = called.request.filter(|_| !outcome.is_verified());
-    Ran { request, trace, correlation_id, latency: called.latency, ..Ran::new(outcome) }
+    Ran { request, trace, correlation_id, latency: called.latency, timed_out, ..Ran::new(outcome) }
 }

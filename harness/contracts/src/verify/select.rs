@@ -101,7 +101,12 @@ pub(super) fn select(
                 consumers: vec![Arc::clone(&consumer)],
             };
             let bucket = alike.entry(rough(&job)).or_default();
-            match bucket.iter().find(|&&other| same_form(&selection.jobs[other], &job)) {
+            // Whoever sets a state up hears for which consumer, and may do so for each in another way.
+            let apart = options.states.is_some() && !job.interaction.states.is_empty();
+            let alike = |other: &Job| {
+                same_form(other, &job) && (!apart || other.consumers.first() == Some(&consumer))
+            };
+            match bucket.iter().find(|&&other| alike(&selection.jobs[other])) {
                 Some(&other) => {
                     let consumers = &mut selection.jobs[other].consumers;
                     if !consumers.contains(&consumer) {

@@ -10,7 +10,7 @@ const MOST: usize = 50;
 const LONGEST: usize = 1000;
 
 /// The differences without secrets, long texts cut, the surplus counted.
-pub(super) fn tidied(mut mismatches: Vec<Mismatch>) -> Vec<Mismatch> {
+pub(crate) fn tidied(mut mismatches: Vec<Mismatch>) -> Vec<Mismatch> {
     let surplus = mismatches.len().saturating_sub(MOST);
     mismatches.truncate(MOST);
     for mismatch in &mut mismatches {

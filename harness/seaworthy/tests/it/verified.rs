@@ -252,3 +252,17 @@ fn pacts_are_compared_and_merged_and_a_contradiction_is_wrong_input() {
     assert_eq!(code, 2, "what contradicts the file is no reason to write over it: {err}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
+
+#[test]
+fn time_that_runs_out_leaves_what_was_found_and_is_inconclusive_else() {
+    let folder = tempfile::tempdir().unwrap();
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let file = pact(folder.path(), "pact.json", json!([read_payment("a payment", "/payments/1", 10)]));
+    let file = file.to_str().unwrap();
+    let args = ["verify", "--provider", "payments", "--url", &url, "--pact", file, "--timeout", "200ms"];
+    let (code, out, err) = contracts(folder.path(), &args);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(out.contains("time ran out after"), "{out}");
+}

@@ -182,3 +182,18 @@ fn every_rule_of_the_gate_has_a_page() {
         assert!(seaworthy_contracts::pages::explain(rule).is_some(), "{rule}");
     }
 }
+
+#[test]
+fn a_version_of_which_no_pact_was_published_is_no_yes() {
+    let silent = "orders 5 -> payments\npayments 2 keeps orders 5\norders 6 exists\npayments 2 deployed";
+    assert_eq!(answer(silent, "orders=5"), Answer::Yes);
+    assert_eq!(answer(silent, "orders=6"), Answer::Unknown);
+    // Nor can its provider go where it stands.
+    let standing = "orders 5 -> payments\norders 6 deployed\npayments 3 exists";
+    assert_eq!(answer(standing, "payments=3"), Answer::Unknown);
+    let ruling = can_i_deploy(&picture(standing), &ask("payments=3"));
+    assert!(ruling.reasons.iter().any(|reason| reason.message.contains("no pact of orders 6 was published")));
+    // A provider may go before its first consumer, and one that nobody names has nothing against it.
+    assert_eq!(answer("orders 5 -> payments\npayments 3 exists", "payments=3"), Answer::Yes);
+    assert_eq!(answer("mailbox 1 exists", "mailbox=1"), Answer::Yes);
+}

@@ -98,6 +98,16 @@ fn any_picture() -> impl Strategy<Value = (Picture, Question)> {
                     }
                 }
             }
+            // A consumer that publishes does so with every version; what was not published is judged elsewhere.
+            for (at, consumer) in names.iter().enumerate() {
+                if picture.agreements.keys().any(|(name, _)| name == consumer) {
+                    let next = names[(at + 1) % names.len()].to_owned();
+                    for version in ["0", "1", "2"] {
+                        let key = ((*consumer).to_owned(), version.to_owned());
+                        picture.agreements.entry(key).or_insert_with(|| [next.clone()].into());
+                    }
+                }
+            }
             (picture, question)
         },
     )

@@ -147,3 +147,17 @@ async fn a_state_endpoint_that_is_down_is_told_once() {
     assert!(findings.len() <= 3, "{findings:#?}");
     assert!(findings.iter().all(|finding| finding.rule == "contract.state-failed"));
 }
+
+#[tokio::test]
+async fn no_secret_that_a_state_endpoint_blurts_out_is_told() {
+    let provider = fine().await;
+    let states = serve(async |_| {
+        (StatusCode::INTERNAL_SERVER_ERROR, "no login: Authorization: Bearer abcdefgh1234567890abcdefgh")
+            .into_response()
+    })
+    .await;
+    let contract = contract([given(get("/a"), &[("one", json!({}))])]);
+    let verification = run(&[contract], &provider.url, &with_states(&states)).await;
+    let said = format!("{:?}", verification.results[0]);
+    assert!(said.contains("no login") && !said.contains("abcdefgh1234567890"), "{said}");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::document;
@@ -47,22 +47,42 @@ pub(super) async fn verify(args: &VerifyArgs, common: &Common) -> Result<ExitCod
     };
     let live = Live::new(common.quiet);
     live.say(&format!("verifying {}", args.provider));
-    let told_at_once = |result: &InteractionResult| {
+    let heard = Mutex::new(Vec::new());
+    let hear = |result: &InteractionResult| {
         if common.verbose > 0 {
             live.say(&line(result));
         }
+        // Only where time may run out are they wanted before the end.
+        if common.timeout.is_some() {
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(result.clone());
+        }
     };
-    let verification = verify::verify(&source.contracts, &provider, &options, &told_at_once).await?;
+    let verifying = verify::verify(&source.contracts, &provider, &options, &hear);
+    let (verification, late) = match common.timeout {
+        None => (verifying.await?, None),
+        Some(limit) => match tokio::time::timeout(limit, verifying).await {
+            Ok(verification) => (verification?, None),
+            Err(_) => {
+                let results = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+                (Verification::of(&*args.provider, results), Some(limit))
+            }
+        },
+    };
     live.clear();
     last::keep(&verification);
-    let mut report = report(verify::findings(&verification), verification.results.len(), common);
+    let mut findings = verify::findings(&verification);
+    if let Some(limit) = late {
+        let message =
+            format!("time ran out after {}: what was not asked by then was not judged", for_people(limit));
+        findings.push(Finding::undecided("contract.not-verified", message).hint("allow more with --timeout"));
+    }
+    if args.publish {
+        findings.extend(source.publish(args, &verification).await?);
+    }
+    let mut report = report(findings, verification.results.len(), common);
     report.set_duration(verification.took);
     let about = format!("{}: {}", args.provider, counts(&verification));
-    let told = deliver_alone(&report, &about, common)?;
-    if args.publish {
-        source.publish(args, &verification).await?;
-    }
-    Ok(told)
+    deliver_alone(&report, &about, common)
 }
 
 /// How many came out how, for the first line.
@@ -168,9 +188,15 @@ impl Source {
         Ok(Self { contracts, ledger: Some((ledger, pacts)) })
     }
 
-    async fn publish(&self, args: &VerifyArgs, verification: &Verification) -> Result<(), Failure> {
+    /// Publishes the results; what could not be published leaves the run undecided, for whoever asks the gate would
+    /// not find it.
+    async fn publish(
+        &self,
+        args: &VerifyArgs,
+        verification: &Verification,
+    ) -> Result<Option<Finding>, Failure> {
         let (Some((ledger, pacts)), Some(version)) = (&self.ledger, &args.provider_version) else {
-            return Ok(());
+            return Ok(None);
         };
         let provider = ProviderVersion {
             provider: args.provider.clone(),
@@ -184,7 +210,13 @@ impl Source {
             // What was published is no part of the verdict.
             let _ = writeln!(std::io::stderr(), "{}", clean(&line));
         }
-        Ok(())
+        Ok((published.left_out > 0).then(|| {
+            let message = format!(
+                "the results of {} contracts were not published, for not each of their interactions was decided",
+                published.left_out
+            );
+            Finding::undecided("contract.not-verified", message).hint("verify them without filters")
+        }))
     }
 }
 
