@@ -26,6 +26,14 @@ pub fn findings(verification: &Verification) -> Vec<Finding> {
     let mut findings = Vec::new();
     if results.is_empty() {
         findings.push(nothing_verified(verification));
+    } else if results.iter().all(|each| each.pending && matches!(each.outcome, Outcome::Undecided { .. })) {
+        // Pending ones are told as infos; that nothing at all was decided is not to pass for their sake.
+        let message =
+            format!("nothing of {} was verified: no interaction could be decided", verification.provider);
+        findings.push(
+            Finding::undecided("contract.not-verified", message)
+                .hint("see what each of them lacks; -v tells of pending ones as well"),
+        );
     }
     // By rule, words and severity: those that failed alike.
     let mut alike: BTreeMap<(&str, &str, bool), Vec<&InteractionResult>> = BTreeMap::new();

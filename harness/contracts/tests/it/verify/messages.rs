@@ -16,10 +16,12 @@ use seaworthy_contracts::outcome::Outcome;
 use seaworthy_contracts::verify::{
     Call, Called, Options, Provider, SynchronousCaller, Verification, findings, verify,
 };
+use seaworthy_core::check::verdict_of;
+use seaworthy_core::finding::Verdict;
 use serde_json::{Value, json};
 
 use super::provider::{Asked, Served, fine, serve};
-use super::{all_verified, contract, given, outcomes, patient, run};
+use super::{all_verified, contract, get, given, outcomes, patient, run};
 
 fn contents(body: &Value) -> Value {
     json!({ "content": body, "contentType": "application/json", "encoded": false })
@@ -136,6 +138,18 @@ async fn without_an_endpoint_messages_cannot_be_told_and_what_would_decide_is_sa
     }
     assert!(findings(&verification).iter().all(|finding| finding.rule == "contract.undecided"));
     assert!(provider.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_may_fail_may_be_undecided_but_nothing_decided_is_never_green() {
+    let provider = fine().await;
+    let mut pending = message();
+    pending["pending"] = json!(true);
+    let alone = run(&[contract([pending.clone()])], &provider.url, &patient()).await;
+    assert_eq!(verdict_of(&findings(&alone)), Verdict::Inconclusive);
+    let beside = run(&[contract([pending, get("/a")])], &provider.url, &patient()).await;
+    assert_eq!(verdict_of(&findings(&beside)), Verdict::Pass);
+    assert!(findings(&beside).iter().any(|finding| finding.rule == "contract.undecided"));
 }
 
 #[tokio::test]
