@@ -9,6 +9,7 @@ use seaworthy_core::secret;
 use serde_json::Value;
 
 use super::error::BrokerError;
+use crate::tls;
 
 /// The largest answer that is read, in bytes; a pact may be [`LARGEST_PACT`].
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -118,7 +119,7 @@ impl Client {
         cleared.map_err(|()| wrong("its credentials could not be taken out".to_owned()))?;
         base.set_query(None);
         base.set_fragment(None);
-        let http = crate::tls::client_builder_for(&base)
+        let http = tls::client_builder(tls::is_secure(&base))
             .timeout(access.timeout)
             .user_agent(concat!("seaworthy/", env!("CARGO_PKG_VERSION")))
             .build()

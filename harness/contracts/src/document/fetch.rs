@@ -18,12 +18,10 @@ pub async fn fetch(url: &str, cacert: Option<&Path>) -> Result<Contract, ReadErr
     let shown = seaworthy_core::secret::redact(url).0.into_owned();
     let failed = |reason: String| ReadError::Unreachable { url: shown.clone(), reason };
     let address = reqwest::Url::parse(url).map_err(|error| failed(error.to_string()))?;
-    let mut builder = tls::client_builder_for(&address).timeout(TIMEOUT);
+    let mut builder = tls::client_builder(tls::is_secure(&address)).timeout(TIMEOUT);
     if let Some(path) = cacert {
-        let pem = std::fs::read(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-        let certificates =
-            reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.to_string()))?;
-        builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+        let trusted = tls::certificates(path).map_err(|error| failed(error.to_string()))?;
+        builder = builder.tls_certs_merge(trusted);
     }
     let client = builder.build().map_err(|error| failed(error.to_string()))?;
     let request = client.get(url).header("accept", "application/hal+json, application/json");

@@ -16,7 +16,7 @@ use crate::generate::StateValues;
 use crate::mismatch::Mismatch;
 use crate::model::{Contract, Interaction, MessageContents};
 use crate::outcome::Outcome;
-use crate::tls;
+use crate::tls::{self, CertificatesError};
 use crate::verify::{self, Called, SynchronousCaller};
 
 /// Plays the gRPC interactions of contracts against a running provider. All calls share its connection.
@@ -93,16 +93,11 @@ impl Caller {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(address("it is not `http://HOST:PORT` or `https://HOST:PORT`".to_owned()));
         }
-        let mut builder = tls::client_builder_for(&base).http2_prior_knowledge();
+        let mut builder = tls::client_builder(tls::is_secure(&base)).http2_prior_knowledge();
         if let Some(path) = cacert {
-            let failed = |reason: String| CallerError::Certificates { path: path.to_owned(), reason };
-            let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            let found =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(error.to_string()))?;
-            if found.is_empty() {
-                return Err(failed("it holds none in PEM form".to_owned()));
-            }
-            builder = found.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+            let trusted = tls::certificates(path)
+                .map_err(|CertificatesError { path, reason }| CallerError::Certificates { path, reason })?;
+            builder = builder.tls_certs_merge(trusted);
         }
         let client = builder.build().map_err(CallerError::Client)?;
         let mut pools = Vec::with_capacity(contracts.len());

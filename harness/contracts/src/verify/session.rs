@@ -1,11 +1,10 @@
 //! What all interactions of one verification share: the client, the addresses, the headers.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Url};
 use seaworthy_core::context::TraceParent;
 use seaworthy_core::ids::TraceId;
 use seaworthy_core::secret::redact;
@@ -15,9 +14,8 @@ use super::options::{Options, Provider};
 use super::patience::Patience;
 use super::states::StateEndpoint;
 use super::synchronous::SynchronousCaller;
+use crate::tls;
 
-/// More than this a file of certificates is not.
-const CERTIFICATES_LIMIT: u64 = 16 * 1024 * 1024;
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What all interactions share.
@@ -69,7 +67,8 @@ impl Session {
             HeaderName::from_bytes(options.correlation_header.as_bytes()).map_err(|error| {
                 VerifyError::Header { name: options.correlation_header.clone(), why: error.to_string() }
             })?;
-        let secure = [Some(&base), messages.as_ref(), states.as_ref()].into_iter().flatten().any(is_secure);
+        let secure =
+            [Some(&base), messages.as_ref(), states.as_ref()].into_iter().flatten().any(tls::is_secure);
         Ok(Self {
             client: client(options, secure)?,
             provider: Peer::new(format!("the provider at {}", origin(&base)), base),
@@ -115,10 +114,6 @@ impl Peer {
     }
 }
 
-fn is_secure(url: &Url) -> bool {
-    url.scheme() == "https"
-}
-
 /// Scheme, host and port: what a person needs to see who it is, and no password.
 fn origin(url: &Url) -> String {
     url.origin().ascii_serialization()
@@ -135,32 +130,19 @@ fn address(what: &'static str, url: &str) -> Result<Url, VerifyError> {
 
 /// Keeps as many connections as there are jobs, and one more each for states.
 fn client(options: &Options, secure: bool) -> Result<reqwest::Client, VerifyError> {
-    let builder = crate::tls::client_builder()
+    let mut builder = tls::client_builder(secure)
         .pool_max_idle_per_host(options.jobs.max(1).saturating_mul(2))
         .connect_timeout(options.request_timeout);
-    let builder = match &options.cacert {
-        Some(path) => builder.tls_certs_merge(certificates(path)?),
-        None => builder,
-    };
-    // Reading the system's certificates takes longer than verifying a small contract, and there may be none.
-    let builder = if secure { builder } else { builder.tls_certs_only([]) };
+    if let Some(path) = &options.cacert {
+        let trusted = tls::certificates(path).map_err(|error| VerifyError::Unreadable {
+            file: path.display().to_string(),
+            why: error.reason,
+        })?;
+        builder = builder.tls_certs_merge(trusted);
+    }
     builder.build().map_err(|error| {
         VerifyError::Client(
             std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
         )
     })
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate>, VerifyError> {
-    let unreadable = |why: String| VerifyError::Unreadable { file: path.display().to_string(), why };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > CERTIFICATES_LIMIT {
-        return Err(unreadable(format!("it has {size} bytes, more than {CERTIFICATES_LIMIT}")));
-    }
-    let pem = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unreadable(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(unreadable("it holds no certificate in PEM form".to_owned()));
-    }
-    Ok(certificates)
 }
