@@ -6,15 +6,16 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use reqwest::Url;
+use seaworthy_core::secret::redact;
 
 use super::call::{Call, service_of};
-use super::descriptors::{Pools, descriptors};
+use super::descriptors::{PLUGIN, Pools, descriptors};
 use super::error::GrpcError;
 use super::grpcurl;
 use super::wire::{self, Limits};
 use crate::generate::StateValues;
 use crate::mismatch::Mismatch;
-use crate::model::{Contract, Interaction, MessageContents};
+use crate::model::{Contents, Contract, Interaction, MessageContents};
 use crate::outcome::Outcome;
 use crate::tls::{self, CertificatesError};
 use crate::verify::{self, Called, SynchronousCaller};
@@ -38,7 +39,7 @@ pub enum CallerError {
     /// The provider's address is none.
     #[error("could not use `{url}` as the address of a gRPC provider: {reason}")]
     Address {
-        /// What was given.
+        /// What was given, without user and password.
         url: String,
         /// Why.
         reason: String,
@@ -80,6 +81,47 @@ pub struct Carried<'a> {
     pub body_limit: usize,
 }
 
+/// Checks each gRPC call and each protobuf message of the contracts, as [`Caller::new`] does; nothing is called.
+///
+/// # Errors
+/// Descriptors cannot be read, or an interaction does not fit them.
+pub fn validate(contracts: &[Contract]) -> Result<(), GrpcError> {
+    checked(contracts).map(drop)
+}
+
+/// Whether there is anything for a [`Caller`] to do: a gRPC call that it plays, or a protobuf message that it compares.
+pub fn any(contracts: &[Contract]) -> bool {
+    let mut interactions = contracts.iter().flat_map(|contract| &contract.interactions);
+    interactions.any(|interaction| match interaction.contents {
+        Contents::SynchronousMessage { .. } => service_of(interaction).is_some(),
+        Contents::Message(_) => interaction.plugin_configuration.contains_key(PLUGIN),
+        Contents::Http { .. } => false,
+    })
+}
+
+/// The descriptors of each contract, with its source.
+fn checked(contracts: &[Contract]) -> Result<Vec<(String, Pools)>, GrpcError> {
+    let mut checked = Vec::with_capacity(contracts.len());
+    for contract in contracts {
+        let pools = descriptors(contract)?;
+        for interaction in &contract.interactions {
+            pools.call(interaction)?;
+            pools.message(interaction)?;
+        }
+        checked.push((contract.source.clone(), pools));
+    }
+    Ok(checked)
+}
+
+/// An address as it may be shown, though it be none: without user and password.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.find("://").map_or(("", url), |end| url.split_at(end + 3));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    redact(&format!("{scheme}{host}{path}")).0.into_owned()
+}
+
 impl Caller {
     /// For the provider at `url`: `http://127.0.0.1:50051` is HTTP/2 without TLS, `https://…` with. `cacert` (PEM) is
     /// trusted besides the system's. Each gRPC interaction of the contracts is checked here, so that what is wrong in
@@ -88,7 +130,7 @@ impl Caller {
     /// # Errors
     /// See [`CallerError`].
     pub fn new(url: &str, contracts: &[Contract], cacert: Option<&Path>) -> Result<Caller, CallerError> {
-        let address = |reason: String| CallerError::Address { url: url.to_owned(), reason };
+        let address = |reason: String| CallerError::Address { url: shown(url), reason };
         let base = Url::parse(url).map_err(|error| address(error.to_string()))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(address("it is not `http://HOST:PORT` or `https://HOST:PORT`".to_owned()));
@@ -100,16 +142,7 @@ impl Caller {
             builder = builder.tls_certs_merge(trusted);
         }
         let client = builder.build().map_err(CallerError::Client)?;
-        let mut pools = Vec::with_capacity(contracts.len());
-        for contract in contracts {
-            let of_contract = descriptors(contract)?;
-            for interaction in &contract.interactions {
-                of_contract.call(interaction)?;
-                of_contract.message(interaction)?;
-            }
-            pools.push((contract.source.clone(), of_contract));
-        }
-        Ok(Caller { base, client, pools })
+        Ok(Caller { base, client, pools: checked(contracts)? })
     }
 
     /// Whether this interaction is a gRPC call.

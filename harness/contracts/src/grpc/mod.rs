@@ -10,6 +10,7 @@
 //! |---|---|
 //! | a consumer's test | [`consumer`]: declares calls, plays them, writes the contract |
 //! | verifying a provider | [`Caller`], given to [`verify::Options::synchronous`](crate::verify::Options) |
+//! | what is wrong in a file, before anything starts | [`validate`]; [`any`] tells whether a [`Caller`] is needed |
 //! | one call by itself | [`Call::of`], [`Call::request`], [`Call::compare`] |
 //! | a protobuf message | [`Pools::message`], [`Message::compare`]; [`Caller`] does it for `--message-url` |
 //!
@@ -63,7 +64,7 @@ mod wire;
 
 pub use answer::Answer;
 pub use call::{Call, Outgoing};
-pub use caller::{Caller, CallerError, Carried, Played};
+pub use caller::{Caller, CallerError, Carried, Played, any, validate};
 pub use descriptors::{Pools, descriptors};
 pub use error::GrpcError;
 pub use message::Message;

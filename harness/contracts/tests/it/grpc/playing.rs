@@ -250,6 +250,22 @@ fn an_address_that_is_none_is_told() {
     }
 }
 
+#[test]
+fn an_address_that_is_none_is_told_without_its_password() {
+    // The last two are what people type when they forget the scheme, and a password that is not encoded.
+    for url in [
+        "ftp://user:hunter22@inventory:50051",
+        "http://user:hunter22@inventory:port",
+        "user:hunter22@inventory:50051",
+        "grpc://user:a@hunter22@inventory:50051",
+    ] {
+        let error = Caller::new(url, &[], None).unwrap_err();
+        let (shown, kept) = (error.to_string(), format!("{error:?}"));
+        assert!(!shown.contains("hunter22") && !kept.contains("hunter22"), "{shown}");
+        assert!(shown.contains("inventory"), "{shown}");
+    }
+}
+
 /// gRPC comes into a verification through its door for synchronous messages.
 #[tokio::test]
 async fn a_verification_plays_calls_under_a_trace_of_their_own() {

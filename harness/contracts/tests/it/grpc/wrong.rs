@@ -8,7 +8,7 @@ use pact_models::bodies::OptionalBody;
 use prost::Message;
 use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use seaworthy_contracts::document;
-use seaworthy_contracts::grpc::{Call, Caller, GrpcError, descriptors};
+use seaworthy_contracts::grpc::{Call, Caller, GrpcError, any, descriptors, validate};
 use seaworthy_contracts::model::{Contents, Contract};
 use serde_json::{Value, json};
 
@@ -28,6 +28,7 @@ fn told(change: impl FnOnce(&mut Value)) -> String {
     let place = error.location();
     // Nothing is called when a contract is wrong.
     assert!(Caller::new("http://127.0.0.1:1", std::slice::from_ref(&contract), None).is_err());
+    assert_eq!(validate(std::slice::from_ref(&contract)).unwrap_err().to_string(), error.to_string());
     format!("{} {}: {error}", place.file, place.pointer.as_deref().unwrap_or("-"))
 }
 
@@ -140,4 +141,32 @@ fn a_message_nested_deep_is_played_and_one_too_deep_refused() {
     responses[0].contents = OptionalBody::Present(bytes.into(), None, None);
     let contract = Contract { interactions: vec![Arc::new(interaction)], ..contract };
     assert!(matches!(call(&contract), Err(GrpcError::Contents { .. })));
+}
+
+#[test]
+fn a_caller_is_needed_for_calls_and_for_messages_in_protobuf_and_for_nothing_else() {
+    let call = changed(|_| {});
+    validate(std::slice::from_ref(&call)).unwrap();
+    assert!(any(std::slice::from_ref(&call)));
+    let Contents::SynchronousMessage { responses, .. } = &call.interactions[0].contents else {
+        panic!("it is a call")
+    };
+    // What the interaction is, whether it names the protobuf plugin, and whether that is for a caller.
+    let synchronous = &call.interactions[0].contents;
+    let message = &Contents::Message(Box::new(responses[0].clone()));
+    for (contents, in_protobuf, needed) in [
+        (synchronous, true, true),
+        (synchronous, false, false),
+        (message, true, true),
+        (message, false, false),
+    ] {
+        let mut interaction = (*call.interactions[0]).clone();
+        interaction.contents = contents.clone();
+        if !in_protobuf {
+            interaction.plugin_configuration.clear();
+        }
+        let contract = Contract { interactions: vec![Arc::new(interaction)], ..call.clone() };
+        assert_eq!(any(&[contract]), needed, "{contents:?} {in_protobuf}");
+    }
+    assert!(!any(&[]));
 }
