@@ -12,13 +12,13 @@ use super::call::{Call, service_of};
 use super::descriptors::{PLUGIN, Pools, descriptors};
 use super::error::GrpcError;
 use super::grpcurl;
-use super::wire::{self, Limits};
+use super::wire::{self, Broken, Limits};
 use crate::generate::StateValues;
 use crate::mismatch::Mismatch;
 use crate::model::{Contents, Contract, Interaction, MessageContents};
 use crate::outcome::Outcome;
 use crate::tls::{self, CertificatesError};
-use crate::verify::{self, Called, SynchronousCaller};
+use crate::verify::{self, Called, Reached, SynchronousCaller};
 
 /// Plays the gRPC interactions of contracts against a running provider. All calls share its connection.
 #[derive(Debug)]
@@ -66,6 +66,8 @@ pub struct Played {
     pub latency: Option<Duration>,
     /// The call as a line for the shell (`grpcurl …`), secrets redacted.
     pub request: Option<String>,
+    /// How far the call came.
+    pub reached: Reached,
 }
 
 /// What a call carries besides what its contract says, and how long it may take.
@@ -156,6 +158,7 @@ impl Caller {
             outcome: Outcome::Undecided { message },
             latency: None,
             request: None,
+            reached: Reached::Nobody,
         };
         let call = match self.call_of(interaction) {
             Ok(Some(call)) => call,
@@ -172,7 +175,9 @@ impl Caller {
         let request = Some(grpcurl::line(&target, &call.path(), &outgoing.json, &shown));
         let limits = Limits { timeout: carried.timeout, body: carried.body_limit };
         match wire::send(&self.client, &self.base, &call, &outgoing, carried.headers, limits).await {
-            Err(message) => Played { outcome: Outcome::RequestFailed { message }, latency: None, request },
+            Err(Broken { message, reached }) => {
+                Played { outcome: Outcome::RequestFailed { message }, latency: None, request, reached }
+            }
             Ok((answer, latency)) => {
                 let mismatches = call.compare(&answer);
                 let outcome = if mismatches.is_empty() {
@@ -180,7 +185,7 @@ impl Caller {
                 } else {
                     Outcome::Mismatched { mismatches }
                 };
-                Played { outcome, latency: Some(latency), request }
+                Played { outcome, latency: Some(latency), request, reached: Reached::Provider }
             }
         }
     }
@@ -214,8 +219,8 @@ impl SynchronousCaller for Caller {
                 timeout: call.timeout,
                 body_limit: call.body_limit,
             };
-            let Played { outcome, latency, request } = self.play(call.interaction, carried).await;
-            Called { outcome, latency, request }
+            let Played { outcome, latency, request, reached } = self.play(call.interaction, carried).await;
+            Called { outcome, latency, request, reached }
         })
     }
 

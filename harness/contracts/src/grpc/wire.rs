@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::call::{Call, Outgoing};
 use super::frame::{Frames, framed};
 use super::status::{Status, decode_message};
+use crate::verify::Reached;
 
 /// Metadata that belongs to the protocol: it is set for what is really sent, and no contract speaks of it.
 const OF_THE_PROTOCOL: [&str; 15] = [
@@ -39,10 +40,18 @@ pub(super) struct Limits {
     pub(super) body: usize,
 }
 
+/// Why no whole answer came.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// In one sentence.
+    pub(super) message: String,
+    pub(super) reached: Reached,
+}
+
 /// Sends a call to the provider at `base` and reads the answer as far as the contract needs it.
 ///
 /// # Errors
-/// With why no whole answer came, in one sentence.
+/// With why no whole answer came.
 pub(super) async fn send(
     client: &reqwest::Client,
     base: &Url,
@@ -50,23 +59,26 @@ pub(super) async fn send(
     outgoing: &Outgoing,
     headers: &[(String, String)],
     limits: Limits,
-) -> Result<(Answer, Duration), String> {
-    let request = request(base, call, outgoing, headers, limits.timeout)?;
+) -> Result<(Answer, Duration), Broken> {
+    let broken = |reached| move |message| Broken { message, reached };
+    let request = request(base, call, outgoing, headers, limits.timeout).map_err(broken(Reached::Nobody))?;
     let started = Instant::now();
     let whole = async {
         let answer = client.execute(request).await.map_err(|error| {
             let why = deepest(&error);
             if error.is_connect() {
-                format!("the provider could not be reached: {why}")
+                broken(Reached::Silence)(format!("the provider could not be reached: {why}"))
             } else {
-                format!("the provider did not answer the call: {why}")
+                broken(Reached::Provider)(format!("the provider did not answer the call: {why}"))
             }
         })?;
-        read(answer, call, limits.body).await
+        read(answer, call, limits.body).await.map_err(broken(Reached::Provider))
     };
     match tokio::time::timeout(limits.timeout, whole).await {
         Ok(answer) => Ok((answer?, started.elapsed())),
-        Err(_) => Err(format!("the provider did not answer within {:?}", limits.timeout)),
+        Err(_) => {
+            Err(broken(Reached::Timeout)(format!("the provider did not answer within {:?}", limits.timeout)))
+        }
     }
 }
 

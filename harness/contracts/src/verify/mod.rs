@@ -33,7 +33,7 @@ pub use error::VerifyError;
 pub use findings::findings;
 pub use keys::StateKeys;
 pub use options::{Filter, Options, Provider};
-pub use synchronous::{Call, Called, SynchronousCaller};
+pub use synchronous::{Call, Called, Reached, SynchronousCaller};
 pub(crate) use tidy::tidied;
 
 use crate::model::Contract;

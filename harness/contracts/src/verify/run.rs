@@ -1,7 +1,7 @@
 //! One interaction: its states are set up, it is asked, judged, and its states are taken back.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pact_models::provider_states::ProviderState;
 use reqwest::header::HeaderMap;
@@ -12,7 +12,7 @@ use super::exchange::{self, Answer, Failure};
 use super::select::Job;
 use super::session::{Peer, Session};
 use super::states::Action;
-use super::synchronous::Call;
+use super::synchronous::{Call, Reached};
 use super::{curl, message, tidy};
 use crate::model::{Contents, HttpRequest, HttpResponse, MessageContents};
 use crate::outcome::{Outcome, Warning};
@@ -268,22 +268,17 @@ async fn call(
     if let Some(why) = patience.lost() {
         return Ran { given_up: true, ..Ran::failed(why) };
     }
-    let began = Instant::now();
     let Ok(called) = tokio::time::timeout(session.timeout, caller.call(call)).await else {
         let message = format!("{} did not answer within {:?}", session.provider.who, session.timeout);
         patience.silent(&message);
         return Ran { trace, correlation_id, timed_out: true, ..Ran::failed(message) };
     };
-    // The caller may have looked at the time itself.
-    let silence = match &called.outcome {
-        Outcome::RequestFailed { message } if called.latency.is_none() => Some(message),
-        _ => None,
-    };
-    match silence {
-        Some(message) => patience.silent(message),
-        None => patience.answered(),
+    match (called.reached, &called.outcome) {
+        (Reached::Silence | Reached::Timeout, Outcome::RequestFailed { message }) => patience.silent(message),
+        (Reached::Silence | Reached::Timeout | Reached::Nobody, _) => {}
+        (Reached::Provider, _) => patience.answered(),
     }
-    let timed_out = silence.is_some() && began.elapsed() >= session.timeout;
+    let timed_out = called.reached == Reached::Timeout;
     let outcome = match called.outcome {
         Outcome::Mismatched { mismatches } => Outcome::Mismatched { mismatches: tidy::tidied(mismatches) },
         other => other,

@@ -54,4 +54,19 @@ pub struct Called {
     pub latency: Option<Duration>,
     /// The request as a line for the shell (`grpcurl …`), secrets redacted.
     pub request: Option<String>,
+    /// How far it came. Who has never answered is not asked for ever.
+    pub reached: Reached,
+}
+
+/// How far a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// Nothing was sent: it says nothing of whether the provider is there.
+    Nobody,
+    /// The provider was not there.
+    Silence,
+    /// The provider said nothing whole before [`Call::timeout`].
+    Timeout,
+    /// The provider answered, if only with what is no answer to a call.
+    Provider,
 }

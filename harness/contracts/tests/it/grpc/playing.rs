@@ -266,6 +266,52 @@ fn an_address_that_is_none_is_told_without_its_password() {
     }
 }
 
+/// Verifies a contract of so many calls, alike but for their descriptions, one after the other.
+async fn verified_at(url: &str, calls: usize, limit: Duration) -> verify::Verification {
+    let mut pact = Pact::new("orders", "inventory");
+    let shop = shop();
+    for number in 0..calls {
+        pact.grpc(&shop).call(format!("call {number}"), RESERVE).response(json!({}));
+    }
+    let contract = pact.contract().unwrap();
+    let caller = Caller::new(url, std::slice::from_ref(&contract), None).unwrap();
+    let options = verify::Options {
+        synchronous: Some(Arc::new(caller)),
+        request_timeout: limit,
+        jobs: 1,
+        ..verify::Options::default()
+    };
+    let asked = verify::Provider { name: "inventory".into(), url: url.to_owned(), message_url: None };
+    verify::verify(&[contract], &asked, &options, &|_| {}).await.unwrap()
+}
+
+/// How many interactions were really tried.
+fn tried(verification: &verify::Verification) -> usize {
+    let outcomes = verification.results.iter().map(|result| failure(result.outcome.clone()));
+    outcomes.filter(|message| !message.starts_with("not asked")).count()
+}
+
+#[tokio::test]
+async fn a_verification_gives_up_a_provider_that_accepts_and_never_answers() {
+    // The system accepts for it.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let verification = verified_at(&url, 40, Duration::from_millis(20)).await;
+    assert_eq!(verification.counts().failed, 40);
+    assert_eq!(tried(&verification), 8);
+}
+
+#[tokio::test]
+async fn a_verification_does_not_give_up_a_provider_that_answers_with_something_else() {
+    let app = axum::Router::new().fallback(|| async { "hello" });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let verification = verified_at(&url, 20, Duration::from_secs(30)).await;
+    assert_eq!(tried(&verification), 20);
+}
+
 /// gRPC comes into a verification through its door for synchronous messages.
 #[tokio::test]
 async fn a_verification_plays_calls_under_a_trace_of_their_own() {

@@ -14,7 +14,7 @@ use seaworthy_contracts::mismatch::Part;
 use seaworthy_contracts::model::{Contents, Contract, Interaction};
 use seaworthy_contracts::outcome::Outcome;
 use seaworthy_contracts::verify::{
-    Call, Called, Options, Provider, SynchronousCaller, Verification, findings, verify,
+    Call, Called, Options, Provider, Reached, SynchronousCaller, Verification, findings, verify,
 };
 use seaworthy_core::check::verdict_of;
 use seaworthy_core::finding::Verdict;
@@ -186,7 +186,12 @@ impl SynchronousCaller for Echo {
             } else {
                 Outcome::RequestFailed { message: "no id".to_owned() }
             };
-            Called { outcome, latency: Some(Duration::ZERO), request: Some("grpcurl …".to_owned()) }
+            Called {
+                outcome,
+                latency: Some(Duration::ZERO),
+                request: Some("grpcurl …".to_owned()),
+                reached: Reached::Provider,
+            }
         })
     }
 }
