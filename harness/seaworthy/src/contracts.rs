@@ -80,12 +80,7 @@ impl Binding {
         let sources = system.pact_sources();
         let contracts = if sources.is_empty() { Vec::new() } else { document::collect(&sources)? };
         // What is wrong in a gRPC interaction is told before anything starts.
-        for contract in &contracts {
-            let descriptors = grpc::descriptors(contract)?;
-            for interaction in &contract.interactions {
-                descriptors.call(interaction)?;
-            }
-        }
+        grpc::validate(&contracts)?;
         let keys = match &system.contracts.state_keys {
             Some(file) => StateKeys::read(&system.folder.join(file))?,
             None => StateKeys::default(),
@@ -203,7 +198,7 @@ impl Binding {
             let port = service.ports.iter().find(|(_, port)| port.protocol == PortProtocol::Grpc)?;
             address(system.edge(PROBE, provider.as_str(), Some(port.0)))
         });
-        if let Some(rpc) = rpc.filter(|_| has_calls(&contracts)) {
+        if let Some(rpc) = rpc.filter(|_| grpc::any(&contracts)) {
             match Caller::new(&rpc, &contracts, None) {
                 Ok(caller) => options.synchronous = Some(Arc::new(caller)),
                 Err(error) => return undecided(&contracts, &error.to_string()),
@@ -216,12 +211,6 @@ impl Binding {
             undecided(&contracts, &error.to_string());
         }
     }
-}
-
-/// Whether a call of gRPC is among them, so that somebody must make it.
-pub(crate) fn has_calls(contracts: &[Contract]) -> bool {
-    let mut interactions = contracts.iter().flat_map(|contract| &contract.interactions);
-    interactions.any(|interaction| matches!(interaction.contents, Contents::SynchronousMessage { .. }))
 }
 
 fn undecided(contracts: &[Contract], why: &str) -> Vec<InteractionResult> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use seaworthy_contracts::broker::Access;
 use seaworthy_contracts::document;
 use seaworthy_contracts::gate::clean;
-use seaworthy_contracts::grpc::Caller;
+use seaworthy_contracts::grpc::{self, Caller};
 use seaworthy_contracts::ledger::{Ledger, PactToVerify, ProviderVersion, Selection, Selector, Timestamp};
 use seaworthy_contracts::model::Contract;
 use seaworthy_contracts::outcome::{InteractionResult, Outcome};
@@ -27,7 +27,7 @@ use crate::cli::args::{Common, Deny};
 use crate::cli::failure::Failure;
 use crate::cli::output::{deliver_alone, one_to_stdout};
 use crate::cli::progress::Live;
-use crate::contracts::{CHECK, has_calls};
+use crate::contracts::CHECK;
 
 pub(super) async fn verify(args: &VerifyArgs, common: &Common) -> Result<ExitCode, Failure> {
     one_to_stdout(common)?;
@@ -128,7 +128,7 @@ fn options(
         Some(file) => StateKeys::read(file)?,
         None => StateKeys::default(),
     };
-    let synchronous: Option<Arc<dyn SynchronousCaller>> = if has_calls(contracts) {
+    let synchronous: Option<Arc<dyn SynchronousCaller>> = if grpc::any(contracts) {
         Some(Arc::new(Caller::new(&args.url, contracts, args.cacert.as_deref())?))
     } else {
         None
