@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use reqwest::{Method, Url};
+use seaworthy_core::context::percent_decode;
 use seaworthy_core::secret;
 use serde_json::Value;
 
@@ -103,7 +104,7 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(wrong("it must be http:// or https:// with a host".to_owned()));
         }
-        let decode = |text: &str| percent_decoded(text);
+        let decode = percent_decode;
         let given = (!base.username().is_empty())
             .then(|| (decode(base.username()), decode(base.password().unwrap_or_default())));
         let from_access =
@@ -308,26 +309,6 @@ fn collect(name: &str, value: &Value, texts: &mut Vec<String>) {
         }
         _ => {}
     }
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::new();
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = text.get(at + 1..at + 3).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) if byte == b'%' => {
-                out.push(decoded);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
